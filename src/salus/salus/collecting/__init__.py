@@ -1,0 +1,1 @@
+"""Running a collection: settings, worker processes, progress."""

@@ -1,0 +1,129 @@
+"""What `salus collect` was asked for, and how the nodes are told."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ament_index_python.packages import get_package_share_directory
+
+from salus_collector.collection import store_path
+from salus_collector.sim.disturbance_config import load_mix
+from salus_data.errors import FormatError, UnknownNameError
+from salus_ros.topics import NAMESPACE
+
+
+@dataclass(frozen=True)
+class CollectSettings:
+    """One collection; None leaves what the configuration file says.
+
+    Attributes:
+        episodes: how many the collection is to have in the end.
+        out: its folder.
+        policy: by name.
+        seed: root seed.
+        workers: processes that share the work.
+        disturbances: `none`, a family or a YAML file.
+        realtime: at 30 Hz of wall time instead of lockstep.
+        image_size: side of the images [px], 0 for none.
+        config: ROS parameter file of the nodes.
+    """
+
+    episodes: int
+    out: Path
+    policy: str
+    seed: int
+    workers: int
+    disturbances: str
+    realtime: bool
+    image_size: int
+    config: Path
+
+    def check(self) -> None:
+        """Refuse what cannot work before anything is started.
+
+        Raises:
+            SalusError: names the option, its value and what it may be.
+        """
+        from salus_collector.policy.registry import policy_names
+
+        load_mix(self.disturbances)
+        if self.policy not in policy_names():
+            raise UnknownNameError("policy", self.policy, policy_names())
+        if not self.config.is_file():
+            raise FormatError(f"{self.config}: no such configuration file")
+        if self.out.exists() and not self.out.is_dir():
+            raise FormatError(f"{self.out}: is a file; give a folder")
+        if self.workers > self.episodes:
+            raise FormatError(
+                f"--workers is {self.workers}, more than the {self.episodes} episodes there are"
+            )
+
+    def digest(self) -> str:
+        """Of everything that decides what the episodes are: 16 hexadecimal digits.
+
+        Not of the number of episodes or workers: they change which are made, not what they are.
+        """
+        decides = {
+            "mix": load_mix(self.disturbances).digest(),
+            "parameters": yaml.safe_load(self.config.read_text(encoding="utf-8")),
+            "seed": self.seed,
+            "policy": self.policy,
+            "realtime": self.realtime,
+            "image_size": self.image_size,
+        }
+        text = json.dumps(decides, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def command(self) -> str:
+        """The command line that asks for this collection."""
+        options = {k: v for k, v in asdict(self).items() if k not in ("realtime", "workers")}
+        line = "salus collect " + " ".join(
+            f"--{name.replace('_', '-')} {value}" for name, value in options.items()
+        )
+        return line + (" --realtime" if self.realtime else "")
+
+    def node_parameters(self, worker: int) -> dict[str, dict[str, Any]]:
+        """What the nodes of one worker are told beyond the configuration file, by node."""
+        sim = {
+            "seed": self.seed,
+            "disturbances": self.disturbances,
+            "image_size": self.image_size,
+            "mode": "realtime" if self.realtime else "lockstep",
+            "policy": self.policy,
+        }
+        policy: dict[str, Any] = {"policy": self.policy, "config_digest": self.digest()}
+        if not self.image_size:
+            policy["cameras"] = [""]  # a list without elements has no type in ROS
+        return {
+            "sim_node": sim,
+            "policy_node": policy,
+            "recorder_node": {
+                "store": str(store_path(self.out, worker)),
+                "provenance": self.command(),
+            },
+            "collect_node": {
+                "episodes": self.episodes,
+                "out": str(self.out),
+                "worker": worker,
+                "workers": self.workers,
+            },
+        }
+
+    def ros_arguments(self, worker: int, folder: Path) -> list[str]:
+        """The ROS arguments of one worker's process; writes its parameter file into `folder`."""
+        parameters = {
+            f"/**/{node}": {"ros__parameters": values}
+            for node, values in self.node_parameters(worker).items()
+        }
+        asked = folder / f"worker{worker}.yaml"
+        asked.write_text(yaml.safe_dump(parameters), encoding="utf-8")
+        files = ["--params-file", str(self.config), "--params-file", str(asked)]
+        return ["--ros-args", "-r", f"__ns:={NAMESPACE}", "--log-level", "warn", *files]
+
+
+def shared_file(*parts: str) -> Path:
+    """A file installed into share/salus, such as config/collect.yaml."""
+    return Path(get_package_share_directory("salus"), *parts)

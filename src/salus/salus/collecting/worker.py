@@ -1,0 +1,88 @@
+"""One process of a collection: all its nodes, composed."""
+
+import contextlib
+import copy
+import os
+import sys
+from collections.abc import Callable
+from multiprocessing.queues import Queue
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.experimental import EventsExecutor
+from rclpy.node import Node
+
+from salus_collector.collection import CollectionProgress
+from salus_collector.nodes.collect_node import CollectNode
+from salus_collector.nodes.policy_node import PolicyNode
+from salus_collector.nodes.recorder_node import RecorderNode
+from salus_collector.nodes.sim_node import SimNode
+from salus_data.errors import SalusError
+from salus_predictor.nodes.supervisor_node import SupervisorNode
+from salus_ros.node import spin
+
+MAX_DOMAIN = 101
+"""ROS domains up to this one keep clear of the ephemeral ports of Linux."""
+
+
+def use_own_domain(worker: int) -> None:
+    """Give this process a ROS domain of its own, counted from the user's, on this machine only."""
+    base = int(os.environ.get("ROS_DOMAIN_ID", "0"))
+    os.environ["ROS_DOMAIN_ID"] = str((base + 1 + worker) % (MAX_DOMAIN + 1))
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+
+def collect_in_process(
+    arguments: list[str], on_progress: Callable[[CollectionProgress], None]
+) -> int:
+    """Run the graph of one worker in this process until its episodes are in the store.
+
+    Returns:
+        Exit status: 0 all committed, 1 some discarded or stalled, 130 interrupted.
+
+    Raises:
+        SalusError: a node could not be made or go on.
+    """
+    rclpy.init(args=arguments)
+    nodes: list[Node] = []
+    executor = EventsExecutor()
+    try:
+        for make in (SimNode, SupervisorNode, RecorderNode, PolicyNode):
+            nodes.append(make())
+            executor.add_node(nodes[-1])
+        driver = CollectNode(on_progress)
+        nodes.append(driver)
+        executor.add_node(driver)
+        return spin(executor, lambda: driver.status)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 130
+    finally:
+        for node in nodes:
+            close = getattr(node, "close", None)
+            if close is not None:
+                close()
+            node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def run_worker(worker: int, workers: int, arguments: list[str], queue: "Queue[Any]") -> None:
+    """Target of a worker process: progress goes to the queue as ("progress", worker, copy).
+
+    It ends with ("done", worker, status, error message).
+    """
+    if workers > 1:
+        use_own_domain(worker)
+    status, message = 1, ""
+    try:
+        status = collect_in_process(
+            arguments,
+            lambda progress: queue.put(("progress", worker, copy.deepcopy(progress))),
+        )
+    except SalusError as error:
+        status, message = 2, str(error)
+    with contextlib.suppress(KeyboardInterrupt):
+        queue.put(("done", worker, status, message))
+        queue.close()
+        queue.join_thread()
+    sys.exit(status)

@@ -1,0 +1,85 @@
+"""`salus collect`: episodes over real ROS topics, into a dataset."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def collect(
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes the collection is to have.")] = 5,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the collection; one that is begun goes on.")
+    ] = Path("out/episodes"),
+    policy: Annotated[str, typer.Option(help="Policy by name.")] = "expert",
+    seed: Annotated[
+        int, typer.Option(min=0, help="Root seed; with the index it decides every episode.")
+    ] = 0,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes; each has a ROS domain and a store of its own.")
+    ] = 1,
+    disturbances: Annotated[
+        str,
+        typer.Option(help="`default`, `none`, one family, or a YAML file (docs/DISTURBANCES.md)."),
+    ] = "default",
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="30 Hz of wall time instead of lockstep.")
+    ] = False,
+    image_size: Annotated[
+        int, typer.Option(min=0, max=2048, help="Side of the images [px]; 0: none.")
+    ] = 256,
+    config: Annotated[
+        Path | None, typer.Option(help="Parameters of the nodes [default: config/collect.yaml].")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON, nothing else.")
+    ] = False,
+) -> None:
+    """Collect episodes: simulation, policy, supervisor and recorder in one process a worker.
+
+    Exit status: 0 all episodes are in the store, 1 some are not, 2 wrong use, 130 interrupted.
+    """
+    from rich.console import Console
+
+    from salus.collecting.parent import CollectionRun
+    from salus.collecting.settings import CollectSettings, shared_file
+
+    if disturbances == "default":
+        disturbances = str(shared_file("config", "disturbances.yaml"))
+    settings = CollectSettings(
+        episodes=episodes,
+        out=out.resolve(),
+        policy=policy,
+        seed=seed,
+        workers=workers,
+        disturbances=disturbances,
+        realtime=realtime,
+        image_size=image_size,
+        config=config or shared_file("config", "collect.yaml"),
+    )
+    settings.check()
+    console = Console(stderr=as_json)
+    run = CollectionRun(settings, console)
+    started = time.monotonic()
+    status = run.run()
+    total, elapsed = run.total(), time.monotonic() - started
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "out": str(settings.out),
+                    "episodes": total.already + total.committed,
+                    "outcomes": dict(total.outcomes),
+                    "discarded": total.discarded,
+                    "rows": total.steps_recorded,
+                    "seconds": round(elapsed, 1),
+                }
+            )
+        )
+    else:
+        console.print(f"{total.line()} in {elapsed:.0f} s: {settings.out}", highlight=False)
+        for index, reason in total.discarded:
+            console.print(f"episode {index} discarded: {reason}", markup=False)
+    raise typer.Exit(status)

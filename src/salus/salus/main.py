@@ -1,0 +1,43 @@
+"""The `salus` command: one file a sub-command below `salus.commands`."""
+
+import sys
+
+import typer
+
+from salus import __version__
+from salus.commands import bench, collect, doctor, relabel, summary
+from salus_data.errors import SalusError
+
+app = typer.Typer(
+    name="salus",
+    help="Collect labelled robot episodes, check them, learn from them, act on what is learnt.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("collect")(collect.collect)
+app.command("doctor")(doctor.doctor)
+app.command("relabel")(relabel.relabel)
+app.command("migrate")(relabel.migrate)
+app.command("summary")(summary.summary)
+app.add_typer(bench.app, name="bench")
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    """Collect labelled robot episodes, check them, learn from them, act on what is learnt."""
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; an error that a user can act on is one line and exit status 2."""
+    try:
+        app()
+    except SalusError as error:
+        typer.echo(f"salus: {error}", err=True)
+        sys.exit(2)

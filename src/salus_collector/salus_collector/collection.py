@@ -1,0 +1,61 @@
+"""What a collection still lacks, and how far it is."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from salus_data.store import Store
+
+
+def store_path(out: Path, worker: int) -> Path:
+    """The store that a worker writes, below the folder of the collection."""
+    return out / f"w{worker}.zarr"
+
+
+def indices_to_collect(out: Path, episodes: int, worker: int, workers: int) -> list[int]:
+    """The indices below `episodes` that are this worker's and in no store of the collection yet.
+
+    Every worker looks at all stores, so that a collection can be resumed with another number of
+    workers.
+
+    Raises:
+        FormatError: something in the folder is not a sound store.
+    """
+    done = {
+        record.index for path in sorted(out.glob("*.zarr")) for record in Store.open(path).records
+    }
+    return [index for index in range(worker, episodes, workers) if index not in done]
+
+
+@dataclass
+class CollectionProgress:
+    """How far a collection is; one object, updated in place.
+
+    Attributes:
+        total: episodes this worker is to have in the end.
+        already: of them, in the store before it began.
+        outcomes: committed episodes by outcome, failures by type.
+        discarded: (index, reason) of episodes that are not in the store.
+        step: of the running episode.
+        steps: observations seen.
+        steps_recorded: rows committed.
+    """
+
+    total: int
+    already: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    discarded: list[tuple[int, str]] = field(default_factory=list)
+    step: int = 0
+    steps: int = 0
+    steps_recorded: int = 0
+
+    @property
+    def committed(self) -> int:
+        """Episodes committed since it began."""
+        return sum(self.outcomes.values())
+
+    def line(self) -> str:
+        """One line for a log."""
+        counts = ", ".join(f"{name} {count}" for name, count in sorted(self.outcomes.items()))
+        line = f"{self.already + self.committed} of {self.total} episodes ({counts})"
+        return line + (f", {len(self.discarded)} discarded" if self.discarded else "")

@@ -1,0 +1,1 @@
+"""Policies behind one interface (`base.Policy`): the scripted expert, and SmolVLA."""

@@ -1,0 +1,1 @@
+"""Disturbance families: causes of trouble with a continuous severity. None decides a label."""

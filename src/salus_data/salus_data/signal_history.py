@@ -1,0 +1,134 @@
+"""The few steps of history from which the robot's own signals are computed."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from salus_data.action_space import JOINT_POSITION, ActionSpace
+from salus_data.errors import FormatError
+from salus_data.layout import (
+    EE_POSITION,
+    EFFORT,
+    OBJECTS,
+    PERCEIVED,
+    POSITION,
+    STATE,
+    VELOCITY,
+    object_slice,
+)
+
+Array = NDArray[np.float64]
+
+DEPTH: Final = 6
+"""Steps kept, the present one included."""
+
+ARM: Final = slice(0, 7)
+FINGERS: Final = slice(7, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: the observation, and the action about to be executed on it.
+
+    Attributes:
+        joint_position, joint_effort: (7,) rad and Nm, of the arm.
+        finger_position, finger_velocity, finger_effort: (2,) m, m/s and N.
+        ee_position: (3,) m, of the gripper in the base frame.
+        command: (D - 1,) the action without the gripper, each component over half its range.
+        motion: (D - 1,) the motion the action asks for, in the same scale: in `delta_ee` the
+            command itself, in `joint_position` its distance from the measured joints.
+        gripper_command: 0 closed to 1 open.
+        perceived: (10,) position, quaternion and extents of each of `layout.OBJECTS`.
+        seen: for each of them, whether all ten numbers are there.
+    """
+
+    joint_position: Array
+    joint_effort: Array
+    finger_position: Array
+    finger_velocity: Array
+    finger_effort: Array
+    ee_position: Array
+    command: Array
+    motion: Array
+    gripper_command: float
+    perceived: dict[str, Array]
+    seen: dict[str, bool]
+
+
+class History:
+    """The last steps of an episode, the present one first; memory does not grow with time."""
+
+    def __init__(self, action_space: ActionSpace, step_period: float) -> None:
+        if not 0 < step_period < np.inf:
+            raise FormatError(f"step_period is {step_period}; it must be above 0 s")
+        self.step_period = step_period
+        self._joint_targets = action_space.name == JOINT_POSITION.name
+        self._size = action_space.size
+        low = np.array(action_space.low[:-1], dtype=np.float64)
+        high = np.array(action_space.high[:-1], dtype=np.float64)
+        self._half_range: Array = (high - low) / 2
+        self._center: Array = (high + low) / 2
+        self._steps: deque[Step] = deque(maxlen=DEPTH)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __getitem__(self, back: int) -> Step:
+        """The step `back` steps ago; 0 is the present one."""
+        return self._steps[back]
+
+    def clear(self) -> None:
+        """Forget everything, as at the start of an episode."""
+        self._steps.clear()
+
+    def push(self, state: Array, perceived: Array, action: Array) -> None:
+        """Append a step; arguments as in `salus_data.signals.RobotSignals.step`.
+
+        Raises:
+            FormatError: an argument has the wrong shape.
+        """
+        _require_shape("state", state, len(STATE))
+        _require_shape("perceived", perceived, len(PERCEIVED))
+        _require_shape("action", action, self._size)
+        position, effort = state[POSITION], state[EFFORT]
+        target = action[:-1]
+        poses = {name: perceived[object_slice(name)] for name in OBJECTS}
+        # A joint target counts from the middle of its range, so that 0 has no special meaning.
+        origin = self._center if self._joint_targets else 0.0
+        motion = target - position[ARM] if self._joint_targets else target
+        self._steps.appendleft(
+            Step(
+                joint_position=position[ARM],
+                joint_effort=effort[ARM],
+                finger_position=position[FINGERS],
+                finger_velocity=state[VELOCITY][FINGERS],
+                finger_effort=effort[FINGERS],
+                ee_position=state[EE_POSITION],
+                command=(target - origin) / self._half_range,
+                motion=motion / self._half_range,
+                gripper_command=float(action[-1]),
+                perceived=poses,
+                seen={name: bool(np.isfinite(pose).all()) for name, pose in poses.items()},
+            )
+        )
+
+    def commanded_displacement(self, steps: int) -> Array:
+        """How far the actions executed in the last `steps` steps were to move, in their scale."""
+        if self._joint_targets:
+            return self[1].command - self[1 + steps].command
+        total: Array = np.sum([self[back].command for back in range(1, steps + 1)], axis=0)
+        return total[:3]
+
+    def achieved_displacement(self, steps: int) -> Array:
+        """How far the robot moved in the last `steps` steps, in the scale of the action."""
+        if self._joint_targets:
+            return (self[0].joint_position - self[steps].joint_position) / self._half_range
+        return (self[0].ee_position - self[steps].ee_position) / self._half_range[:3]
+
+
+def _require_shape(name: str, value: Array, size: int) -> None:
+    if value.shape != (size,):
+        raise FormatError(f"{name} has shape {value.shape}; the robot's signals take ({size},)")

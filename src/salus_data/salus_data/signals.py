@@ -1,0 +1,389 @@
+"""The robot's own signals: one definition each, computed alike by everything that needs them.
+
+The recorder, the predictor and the import of bags call `RobotSignals` step by step; docs/SIGNALS.md
+is made from the same table (`python -m salus_data.signals`). None of the signals knows the time:
+the value of row t follows from observation t, the action about to be executed on it and at most
+five steps before.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from salus_data.action_space import ActionSpace
+from salus_data.contract import Column
+from salus_data.signal_history import History
+from salus_data.types import Validity
+
+Array = NDArray[np.float64]
+
+GRIPPER_WIDTH: Final = 0.08
+"""Distance between the fingers of the Panda's hand when open [m]."""
+
+TRACKING_STEPS: Final = 4
+"""Steps over which the commanded and the achieved displacement are compared."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What one signal is.
+
+    Attributes:
+        name: as in `Contract.signals`.
+        unit: SI, `1` for a ratio.
+        formula: the definition in words; t is the present step.
+        sources: columns or arrays it is computed from.
+        history: steps before the present one that it needs; NaN (WARMING_UP) until they are there.
+        perceives: the object it is about, one of `layout.OBJECTS`; NaN (NOT_PERCEIVED) while that
+            is not seen; empty where the robot itself is enough.
+        compute: the definition in code.
+    """
+
+    name: str
+    unit: str
+    formula: str
+    sources: tuple[str, ...]
+    compute: Callable[[History], float]
+    history: int = 0
+    perceives: str = ""
+
+    @property
+    def optional(self) -> bool:
+        """Whether a robot may lack it."""
+        return bool(self.perceives)
+
+    @property
+    def column(self) -> Column:
+        """As it stands in a contract."""
+        return Column(self.name, self.unit, self.optional)
+
+
+def _norm(vector: Array) -> float:
+    return math.sqrt(vector @ vector)
+
+
+def _finger_gap(history: History) -> float:
+    return float(history[0].finger_position.sum())
+
+
+def _object_distance(history: History, back: int) -> float:
+    step = history[back]
+    return _norm(step.perceived["object"][:3] - step.ee_position)
+
+
+def _horizontal_distance(history: History, name: str, back: int) -> float:
+    step = history[back]
+    return _norm((step.perceived[name][:3] - step.ee_position)[:2])
+
+
+def _clearance(history: History, back: int) -> float:
+    """Horizontal distance [m] from the gripper to the footprint of the obstacle's box."""
+    step = history[back]
+    x, y, _, qx, qy, qz, qw, size_x, size_y, _ = step.perceived["obstacle"]
+    # The box stands upright: of its rotation only the yaw matters, nor does the quaternion's norm.
+    yaw = np.arctan2(2 * (qw * qz + qx * qy), qw * qw + qx * qx - qy * qy - qz * qz)
+    cosine, sine = np.cos(yaw), np.sin(yaw)
+    dx, dy = step.ee_position[0] - x, step.ee_position[1] - y
+    beyond_x = max(abs(cosine * dx + sine * dy) - size_x / 2, 0.0)
+    beyond_y = max(abs(cosine * dy - sine * dx) - size_y / 2, 0.0)
+    return float(np.hypot(beyond_x, beyond_y))
+
+
+def _height_margin(history: History) -> float:
+    obstacle = history[0].perceived["obstacle"]
+    return float(history[0].ee_position[2] - (obstacle[2] + obstacle[9] / 2))
+
+
+def _velocity(history: History) -> Array:
+    return (history[0].ee_position - history[1].ee_position) / history.step_period
+
+
+def _closing_speed(history: History, distance: Callable[[History, int], float]) -> float:
+    return (distance(history, 1) - distance(history, 0)) / history.step_period
+
+
+ROBOT_SIGNALS: Final = (
+    Signal(
+        "action_magnitude",
+        "1",
+        "Norm of the motion asked for at t, each component over half its range. In delta_ee the "
+        "motion is the action; in joint_position it is the target minus the measured joints.",
+        ("action", "joint*.position"),
+        lambda h: _norm(h[0].motion),
+    ),
+    Signal(
+        "action_change",
+        "1",
+        "Norm of the motion asked for at t minus that asked for at t-1, scaled as above.",
+        ("action", "joint*.position"),
+        lambda h: _norm(h[0].motion - h[1].motion),
+        history=1,
+    ),
+    Signal(
+        "action_jerk",
+        "1",
+        "Norm of the second difference of the motion asked for: t, minus twice t-1, plus t-2.",
+        ("action", "joint*.position"),
+        lambda h: _norm(h[0].motion - 2 * h[1].motion + h[2].motion),
+        history=2,
+    ),
+    Signal(
+        "tracking_error",
+        "1",
+        f"Norm of the displacement that the actions of the last {TRACKING_STEPS} steps commanded, "
+        "minus the displacement achieved from their start to t. In delta_ee the translation of the "
+        "gripper, in joint_position the seven joints; each component over half its range.",
+        ("action", "ee.x", "ee.y", "ee.z", "joint*.position"),
+        lambda h: _norm(
+            h.commanded_displacement(TRACKING_STEPS) - h.achieved_displacement(TRACKING_STEPS)
+        ),
+        history=TRACKING_STEPS + 1,
+    ),
+    Signal(
+        "gripper_gap",
+        "1",
+        f"Commanded opening (0 closed, 1 open) minus the achieved width over {GRIPPER_WIDTH} m.",
+        ("action.gripper", "finger_left.position", "finger_right.position"),
+        lambda h: h[0].gripper_command - _finger_gap(h) / GRIPPER_WIDTH,
+    ),
+    Signal(
+        "gripper_width",
+        "m",
+        "Distance between the fingers.",
+        ("finger_left.position", "finger_right.position"),
+        _finger_gap,
+    ),
+    Signal(
+        "gripper_width_rate",
+        "m/s",
+        "Speed at which the fingers part, as measured; negative while they close.",
+        ("finger_left.velocity", "finger_right.velocity"),
+        lambda h: float(h[0].finger_velocity.sum()),
+    ),
+    Signal(
+        "gripper_command",
+        "1",
+        "Commanded opening, 0 closed to 1 open.",
+        ("action.gripper",),
+        lambda h: h[0].gripper_command,
+    ),
+    Signal(
+        "finger_effort",
+        "N",
+        "Mean of the efforts of the two fingers; negative closes.",
+        ("finger_left.effort", "finger_right.effort"),
+        lambda h: float(h[0].finger_effort.mean()),
+    ),
+    Signal(
+        "joint_effort",
+        "Nm",
+        "Norm of the efforts of the seven arm joints.",
+        ("joint*.effort",),
+        lambda h: _norm(h[0].joint_effort),
+    ),
+    Signal(
+        "joint_effort_change",
+        "Nm",
+        "Norm of the difference of those efforts between t and t-1.",
+        ("joint*.effort",),
+        lambda h: _norm(h[0].joint_effort - h[1].joint_effort),
+        history=1,
+    ),
+    Signal(
+        "ee_height",
+        "m",
+        "Height of the gripper in the base frame.",
+        ("ee.z",),
+        lambda h: float(h[0].ee_position[2]),
+    ),
+    Signal(
+        "ee_vertical_velocity",
+        "m/s",
+        "Rise of the gripper between t-1 and t over the step period.",
+        ("ee.z",),
+        lambda h: float(_velocity(h)[2]),
+        history=1,
+    ),
+    Signal(
+        "ee_speed",
+        "m/s",
+        "Distance the gripper moved between t-1 and t over the step period.",
+        ("ee.x", "ee.y", "ee.z"),
+        lambda h: _norm(_velocity(h)),
+        history=1,
+    ),
+    Signal(
+        "object_distance",
+        "m",
+        "Horizontal distance from the gripper to the perceived object.",
+        ("object.x", "object.y", "ee.x", "ee.y"),
+        lambda h: _horizontal_distance(h, "object", 0),
+        perceives="object",
+    ),
+    Signal(
+        "object_relative_height",
+        "m",
+        "Height of the perceived object minus that of the gripper.",
+        ("object.z", "ee.z"),
+        lambda h: float(h[0].perceived["object"][2] - h[0].ee_position[2]),
+        perceives="object",
+    ),
+    Signal(
+        "object_height",
+        "m",
+        "Height of the perceived object in the base frame.",
+        ("object.z",),
+        lambda h: float(h[0].perceived["object"][2]),
+        perceives="object",
+    ),
+    Signal(
+        "object_closing_speed",
+        "m/s",
+        "Decrease of the distance (in space) from the gripper to the perceived object between t-1 "
+        "and t, over the step period.",
+        ("object.x", "object.y", "object.z", "ee.x", "ee.y", "ee.z"),
+        lambda h: _closing_speed(h, _object_distance),
+        history=1,
+        perceives="object",
+    ),
+    Signal(
+        "object_jump",
+        "m",
+        "Distance the perceived object moved between t-1 and t, whatever moved it.",
+        ("object.x", "object.y", "object.z"),
+        lambda h: _norm((h[0].perceived["object"] - h[1].perceived["object"])[:3]),
+        history=1,
+        perceives="object",
+    ),
+    Signal(
+        "obstacle_clearance",
+        "m",
+        "Horizontal distance from the gripper to the footprint of the perceived obstacle's box, "
+        "turned by its yaw; 0 above it.",
+        ("obstacle.*", "ee.x", "ee.y"),
+        lambda h: _clearance(h, 0),
+        perceives="obstacle",
+    ),
+    Signal(
+        "obstacle_height_margin",
+        "m",
+        "Height of the gripper above the top of the perceived obstacle's box; negative below.",
+        ("obstacle.z", "obstacle.sz", "ee.z"),
+        _height_margin,
+        perceives="obstacle",
+    ),
+    Signal(
+        "obstacle_closing_speed",
+        "m/s",
+        "Decrease of obstacle_clearance between t-1 and t, over the step period.",
+        ("obstacle.*", "ee.x", "ee.y"),
+        lambda h: _closing_speed(h, _clearance),
+        history=1,
+        perceives="obstacle",
+    ),
+    Signal(
+        "bin_distance",
+        "m",
+        "Horizontal distance from the gripper to the centre of the perceived bin.",
+        ("bin.x", "bin.y", "ee.x", "ee.y"),
+        lambda h: _horizontal_distance(h, "bin", 0),
+        perceives="bin",
+    ),
+    Signal(
+        "bin_closing_speed",
+        "m/s",
+        "Decrease of bin_distance between t-1 and t, over the step period.",
+        ("bin.x", "bin.y", "ee.x", "ee.y"),
+        lambda h: _closing_speed(h, lambda g, back: _horizontal_distance(g, "bin", back)),
+        history=1,
+        perceives="bin",
+    ),
+)
+"""Every signal that the robot itself gives, in the order of the arrays."""
+
+ROBOT_SIGNAL_COLUMNS: Final = tuple(signal.column for signal in ROBOT_SIGNALS)
+"""The same as columns of a contract."""
+
+
+class RobotSignals:
+    """Computes `ROBOT_SIGNALS` step by step; every step costs the same."""
+
+    columns = ROBOT_SIGNAL_COLUMNS
+
+    def __init__(self, action_space: ActionSpace, step_period: float) -> None:
+        """Prepare for actions of that space, `step_period` seconds apart.
+
+        Raises:
+            FormatError: the step period is not above 0.
+        """
+        self._history = History(action_space, step_period)
+
+    def reset(self) -> None:
+        """Begin an episode: nothing of the one before has any effect."""
+        self._history.clear()
+
+    def step(
+        self, state: ArrayLike, perceived: ArrayLike, action: ArrayLike
+    ) -> tuple[Array, NDArray[np.uint8]]:
+        """The signals of this step.
+
+        Args:
+            state: (34,) as `layout.STATE`.
+            perceived: (30,) as `layout.PERCEIVED`; NaN where an object is not seen.
+            action: (D,) the action about to be executed on this observation.
+
+        Returns:
+            values: (K,) NaN where a signal has no value.
+            validity: (K,) `Validity`: VALID, or the reason for the NaN.
+
+        Raises:
+            FormatError: an argument has the wrong shape.
+        """
+        # Copies: a caller may fill the same buffers again at the next step.
+        self._history.push(
+            *(np.array(value, dtype=np.float64) for value in (state, perceived, action))
+        )
+        values = [math.nan] * len(ROBOT_SIGNALS)
+        validity = [self._reason(signal) for signal in ROBOT_SIGNALS]
+        # Infinite input shows in the validity, not in a warning.
+        with np.errstate(all="ignore"):
+            for k, signal in enumerate(ROBOT_SIGNALS):
+                if validity[k] is Validity.VALID:
+                    value = signal.compute(self._history)
+                    if math.isfinite(value):
+                        values[k] = value
+                    else:
+                        validity[k] = Validity.INPUT_MISSING
+        return np.array(values), np.array(validity, np.uint8)
+
+    def _reason(self, signal: Signal) -> Validity:
+        history = self._history
+        if signal.perceives and not history[0].seen[signal.perceives]:
+            return Validity.NOT_PERCEIVED
+        if len(history) <= signal.history:
+            return Validity.WARMING_UP
+        if signal.perceives and not history[signal.history].seen[signal.perceives]:
+            return Validity.WARMING_UP
+        return Validity.VALID
+
+
+def signals_table() -> str:
+    """The definitions as a Markdown table."""
+    rows = [
+        "| Signal | Unit | Definition | From | Optional | Steps of history |",
+        "|---|---|---|---|---|---|",
+    ]
+    rows += [
+        f"| `{s.name}` | {s.unit} | {s.formula} | {', '.join(f'`{c}`' for c in s.sources)} "
+        f"| {'yes' if s.optional else 'no'} | {s.history} |"
+        for s in ROBOT_SIGNALS
+    ]
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    print(signals_table(), end="")

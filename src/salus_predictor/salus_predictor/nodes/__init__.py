@@ -1,0 +1,1 @@
+"""The nodes of prediction and supervision; they only wire."""

@@ -1,0 +1,1 @@
+"""The filter in the command path, as a core without ROS."""

@@ -1,0 +1,28 @@
+from setuptools import find_packages, setup
+
+setup(
+    name="salus_predictor",
+    version="0.1.0",
+    description="Predictor and supervisor of SALUS; runs on a robot without MuJoCo or LeRobot.",
+    license="Apache-2.0",
+    maintainer="SALUS maintainers",
+    maintainer_email="maintainers@salus.invalid",
+    packages=find_packages(include=["salus_predictor", "salus_predictor.*"]),
+    package_data={"": ["py.typed", "*.html.j2"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/salus_predictor"]),
+        ("share/salus_predictor", ["package.xml"]),
+    ],
+    zip_safe=False,
+    python_requires=">=3.12",
+    install_requires=[
+        "numpy",
+        "salus-data",
+    ],
+    extras_require={"test": ["pytest"]},
+    entry_points={
+        "console_scripts": [
+            "supervisor_node = salus_predictor.nodes.supervisor_node:main",
+        ],
+    },
+)

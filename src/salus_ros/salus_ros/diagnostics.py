@@ -1,0 +1,73 @@
+"""Diagnostics of a node: rates against nominal, counts, staleness, once a second of wall time."""
+
+import time
+from collections.abc import Callable
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+
+from salus_ros.topics import DIAGNOSTICS
+
+PERIOD = 1.0
+"""Seconds of wall time between two reports."""
+
+
+class Diagnostics:
+    """Counts what a node does; `ok`, `warn` and `error` set what it says about itself.
+
+    Wall time, not /clock: in lockstep simulated time stands still when a node hangs, and that is
+    what a report must show.
+    """
+
+    def __init__(self, node: Node, nominal_rate: Callable[[], float] | None = None) -> None:
+        self._node = node
+        self._nominal_rate = nominal_rate
+        self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
+        self._timer = node.create_timer(
+            PERIOD, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+        self._level, self._message = DiagnosticStatus.OK, "ok"
+        self._counts: dict[str, int] = {}
+        self._steps = self._steps_before = 0
+        self._last = self._last_step = time.monotonic()
+
+    def step(self) -> None:
+        """Count one control step."""
+        self._steps += 1
+        self._last_step = time.monotonic()
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Add to a named count (drops, rejected actions, ...)."""
+        self._counts[what] = self._counts.get(what, 0) + number
+
+    def ok(self, message: str = "ok") -> None:
+        """Say that all is well."""
+        self._level, self._message = DiagnosticStatus.OK, message
+
+    def warn(self, message: str) -> None:
+        """Say what is not as it should be."""
+        self._level, self._message = DiagnosticStatus.WARN, message
+
+    def error(self, message: str) -> None:
+        """Say what is broken."""
+        self._level, self._message = DiagnosticStatus.ERROR, message
+
+    def _publish(self) -> None:
+        now = time.monotonic()
+        rate = (self._steps - self._steps_before) / (now - self._last)
+        values = {"rate_hz": f"{rate:.1f}", "seconds_since_step": f"{now - self._last_step:.1f}"}
+        if self._nominal_rate is not None:
+            values["nominal_rate_hz"] = f"{self._nominal_rate():.1f}"
+        values |= {"steps": str(self._steps)} | {k: str(v) for k, v in self._counts.items()}
+        self._steps_before, self._last = self._steps, now
+        status = DiagnosticStatus(
+            level=self._level,
+            name=self._node.get_fully_qualified_name().lstrip("/"),
+            message=self._message,
+            hardware_id="salus",
+            values=[KeyValue(key=key, value=value) for key, value in values.items()],
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
