@@ -26,6 +26,9 @@ setup(
     ],
     extras_require={"test": ["pytest"]},
     entry_points={
+        "salus.environments": [
+            "panda_pick_place = salus_collector.sim.environment:PandaPickPlace",
+        ],
         "console_scripts": [
             "sim_node = salus_collector.nodes.sim_node:main",
             "policy_node = salus_collector.nodes.policy_node:main",

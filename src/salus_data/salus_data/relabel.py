@@ -175,8 +175,7 @@ def _relabel_legacy(
             (copy / ".zmetadata").unlink(missing_ok=True)  # would go on telling the old shapes
             root = zarr.open_group(copy, mode="r+", use_consolidated=False)
             for name, values in ((LEGACY_LABELS, padded_labels), (VALID, padded_valid)):
-                # One episode a chunk, as the prototype wrote them.
-                chunks = (1, *shape[1:])
+                chunks = (*array.chunks[:2], *shape[2:])
                 root.create_array(
                     name, data=values, chunks=chunks, overwrite=True, attributes=facts
                 )

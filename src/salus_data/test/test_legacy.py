@@ -29,8 +29,10 @@ def write_legacy(path, *, types=TYPES, lengths=LENGTHS, steps=T, zarr_format=2, 
     root = zarr.create_group(path, zarr_format=zarr_format)
     for name, width in (("states", 8), ("actions", 7), ("signals", 6)):
         values = generator.normal(size=(count, steps, width)).astype(np.float32)
-        root.create_array(name, data=values, chunks=(1, steps, width))
-    root.create_array("horizon_labels", data=np.zeros((count, steps, 4, 4), np.float32))
+        root.create_array(name, data=values, chunks=(25, steps, width))
+    root.create_array(
+        "horizon_labels", data=np.zeros((count, steps, 4, 4), np.float32), chunks=(25, steps, 4, 4)
+    )
     if images:
         frames = generator.integers(0, 256, (count, steps, 2, 8, 8, 3), dtype=np.uint8)
         root.create_array("images", data=frames, chunks=(1, steps, 2, 8, 8, 3))

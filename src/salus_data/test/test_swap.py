@@ -48,9 +48,13 @@ def test_the_changed_copy_takes_the_folders_place(folder, monkeypatch, can_excha
 
 
 def test_an_error_leaves_the_folder_as_it_was(folder):
-    with pytest.raises(RuntimeError), changed_in_place(folder) as copy:
-        replace_file(copy)
-        raise RuntimeError
+    def fail():
+        with changed_in_place(folder) as copy:
+            replace_file(copy)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert (folder / "data/changed").read_text() == "old"
     assert [p.name for p in folder.parent.iterdir()] == ["set.zarr"]
 

@@ -2,11 +2,9 @@
 
 import multiprocessing
 import queue as queues
-import tempfile
 import time
 from collections import Counter
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -35,16 +33,12 @@ class CollectionRun:
 
     def run(self) -> int:
         """Collect; returns the exit status and prints every worker's error in one line."""
-        with tempfile.TemporaryDirectory(prefix="salus_") as folder:
-            return self._run(Path(folder))
-
-    def _run(self, folder: Path) -> int:
         context = multiprocessing.get_context("spawn")
         queue = context.Queue()
         workers = [
             context.Process(
                 target=run_worker,
-                args=(w, self._settings.workers, self._settings.ros_arguments(w, folder), queue),
+                args=(w, self._settings.workers, self._settings.ros_arguments(w), queue),
             )
             for w in range(self._settings.workers)
         ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -112,16 +113,42 @@ class CollectSettings:
             },
         }
 
-    def ros_arguments(self, worker: int, folder: Path) -> list[str]:
-        """The ROS arguments of one worker's process; writes its parameter file into `folder`."""
+    def parameter_files(self, worker: int) -> tuple[Path, Path]:
+        """The parameter files of one worker's nodes; the later one wins.
+
+        The second is written into the collection's folder, where it tells how it was made.
+        """
         parameters = {
             f"/**/{node}": {"ros__parameters": values}
             for node, values in self.node_parameters(worker).items()
         }
-        asked = folder / f"worker{worker}.yaml"
+        asked = self.out / "parameters" / f"worker{worker}.yaml"
+        asked.parent.mkdir(parents=True, exist_ok=True)
         asked.write_text(yaml.safe_dump(parameters), encoding="utf-8")
-        files = ["--params-file", str(self.config), "--params-file", str(asked)]
-        return ["--ros-args", "-r", f"__ns:={NAMESPACE}", "--log-level", "warn", *files]
+        return self.config, asked
+
+    def ros_arguments(self, worker: int) -> list[str]:
+        """The ROS arguments of a process that runs all nodes of one worker."""
+        arguments = ["--ros-args", "-r", f"__ns:={NAMESPACE}", "--log-level", "warn"]
+        for path in self.parameter_files(worker):
+            arguments += ["--params-file", str(path)]
+        return arguments
+
+
+MAX_DOMAIN = 101
+"""ROS domains up to this one keep clear of the ephemeral ports of Linux."""
+
+
+def own_domain(worker: int) -> dict[str, str]:
+    """The environment that gives a worker a ROS domain of its own, on this machine only.
+
+    /clock is one topic a domain, so two simulations cannot share one.
+    """
+    base = int(os.environ.get("ROS_DOMAIN_ID", "0"))
+    return {
+        "ROS_DOMAIN_ID": str((base + 1 + worker) % (MAX_DOMAIN + 1)),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    }
 
 
 def shared_file(*parts: str) -> Path:

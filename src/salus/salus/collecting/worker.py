@@ -13,6 +13,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 
+from salus.collecting.settings import own_domain
 from salus_collector.collection import CollectionProgress
 from salus_collector.nodes.collect_node import CollectNode
 from salus_collector.nodes.policy_node import PolicyNode
@@ -21,16 +22,6 @@ from salus_collector.nodes.sim_node import SimNode
 from salus_data.errors import SalusError
 from salus_predictor.nodes.supervisor_node import SupervisorNode
 from salus_ros.node import spin
-
-MAX_DOMAIN = 101
-"""ROS domains up to this one keep clear of the ephemeral ports of Linux."""
-
-
-def use_own_domain(worker: int) -> None:
-    """Give this process a ROS domain of its own, counted from the user's, on this machine only."""
-    base = int(os.environ.get("ROS_DOMAIN_ID", "0"))
-    os.environ["ROS_DOMAIN_ID"] = str((base + 1 + worker) % (MAX_DOMAIN + 1))
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 
 def collect_in_process(
@@ -72,7 +63,7 @@ def run_worker(worker: int, workers: int, arguments: list[str], queue: "Queue[An
     It ends with ("done", worker, status, error message).
     """
     if workers > 1:
-        use_own_domain(worker)
+        os.environ.update(own_domain(worker))
     status, message = 1, ""
     try:
         status = collect_in_process(

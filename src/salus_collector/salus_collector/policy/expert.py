@@ -28,6 +28,12 @@ OBJECT: Final = object_slice("object")
 OBSTACLE: Final = object_slice("obstacle")
 BIN: Final = object_slice("bin")
 
+LAG: Final = 1.5
+"""Steps by which the arm follows its target."""
+
+BRAKING: Final = 0.4
+"""Largest share of the remaining way that one step may command."""
+
 
 class Phase(IntEnum):
     """What the expert is about to do; the phases follow one another in this order."""
@@ -226,10 +232,3 @@ class Expert:
                 self._enter(Phase.RETREAT)
             case _:
                 pass
-
-
-LAG: Final = 1.5
-"""Steps by which the arm follows its target."""
-
-BRAKING: Final = 0.4
-"""Largest share of the remaining way that one step may command."""

@@ -1,0 +1,105 @@
+"""Collect labelled episodes; every node is a process of its own.
+
+    ros2 launch salus collect.launch.py episodes:=500 out:=/data/run1 workers:=2
+
+The arguments are the options of `salus collect`, and both read the same files in config/.
+"""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from salus.collecting.settings import CollectSettings, own_domain, shared_file
+from salus_ros.topics import NAMESPACE
+
+NODES = (
+    ("salus_collector", "sim_node"),
+    ("salus_predictor", "supervisor_node"),
+    ("salus_collector", "recorder_node"),
+    ("salus_collector", "policy_node"),
+    ("salus_collector", "collect_node"),
+)
+ARGUMENTS = {
+    "episodes": ("5", "episodes the collection is to have"),
+    "out": ("out/episodes", "folder of the collection; one that is begun goes on"),
+    "policy": ("expert", "policy by name"),
+    "seed": ("0", "root seed; with the index it decides every episode"),
+    "workers": ("1", "how many graphs run, each in a ROS domain of its own"),
+    "disturbances": ("default", "`default`, `none`, one family, or a YAML file"),
+    "realtime": ("false", "30 Hz of wall time instead of lockstep"),
+    "image_size": ("256", "side of the images [px]; 0: none"),
+    "config": ("", "parameters of the nodes; empty: config/collect.yaml"),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+
+
+def start(context: LaunchContext) -> list:
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    mix = given["disturbances"]
+    settings = CollectSettings(
+        episodes=int(given["episodes"]),
+        out=Path(given["out"]).resolve(),
+        policy=given["policy"],
+        seed=int(given["seed"]),
+        workers=int(given["workers"]),
+        disturbances=str(shared_file("config", "disturbances.yaml")) if mix == "default" else mix,
+        realtime=given["realtime"].lower() == "true",
+        image_size=int(given["image_size"]),
+        config=Path(given["config"] or shared_file("config", "collect.yaml")),
+    )
+    settings.check()
+    running = set(range(settings.workers))
+    actions = []
+    for worker in range(settings.workers):
+        actions += graph(settings, worker, running)
+    return actions
+
+
+def graph(settings: CollectSettings, worker: int, running: set[int]) -> list:
+    """The nodes of one worker; the last collect_node ends the launch, and so does a crash."""
+    files = settings.parameter_files(worker)
+    environment = own_domain(worker) if settings.workers > 1 else {}
+    actions = []
+    for package, executable in NODES:
+        node = Node(
+            package=package,
+            executable=executable,
+            namespace=NAMESPACE,
+            parameters=[str(path) for path in files],
+            output="screen",
+            additional_env=environment,
+        )
+        actions += [node, RegisterEventHandler(ended(node, executable, worker, running))]
+    return actions
+
+
+def ended(node: Node, executable: str, worker: int, running: set[int]) -> OnProcessExit:
+    def react(event, context):
+        if executable == "collect_node":
+            running.discard(worker)
+            if running:
+                return None
+            return EmitEvent(event=Shutdown(reason="the collection has ended"))
+        if event.returncode and not context.is_shutdown:
+            reason = f"{executable} of worker {worker} ended with status {event.returncode}"
+            return EmitEvent(event=Shutdown(reason=reason))
+        return None
+
+    return OnProcessExit(target_action=node, on_exit=react)

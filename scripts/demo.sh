@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The main job on real input: collect, examine, show. `make demo` runs it inside the environment.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+out=out/demo
+say() { printf '\n== %s\n' "$*"; }
+
+say "1/3 collect 48 episodes of the scripted expert, most of them disturbed (about a minute on 2 cores)"
+salus collect --episodes 48 --workers 2 --seed 1 --out "$out"
+
+say "2/3 examine them: broken data, labels that lie, clocks that give the label away"
+salus doctor "$out"
+
+say "3/3 one page to look at"
+page=$(salus summary "$out" --out "$out/summary.html" --title "SALUS demo: 48 episodes of the scripted expert")
+say "done; open $page"
