@@ -1,4 +1,6 @@
-"""Draw the picture of the README: python scripts/endings_picture.py STORE... docs/pictures/endings.jpg
+"""Draw the picture of the README.
+
+python scripts/endings_picture.py STORE... docs/pictures/endings.jpg
 
 One strip for each ending: the front camera above the wrist camera, the onset framed.
 """

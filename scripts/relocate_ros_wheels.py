@@ -8,12 +8,12 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import numpy
+import numpy as np
 
 BUILT = "/opt/python/cp312-cp312"
 REPLACEMENTS = {
     f"{BUILT}/include/python3.12": sysconfig.get_paths()["include"],
-    f"{BUILT}/lib/python3.12/site-packages/numpy/_core/include": numpy.get_include(),
+    f"{BUILT}/lib/python3.12/site-packages/numpy/_core/include": np.get_include(),
 }
 
 

@@ -3,7 +3,7 @@ from setuptools import find_packages, setup
 setup(
     name="salus_data",
     version="0.1.0",
-    description="Failure types, dataset, labels, doctor and the robot's own signals of SALUS; no ROS.",
+    description="Failure types, dataset, labels, doctor and robot signals of SALUS; no ROS.",
     license="Apache-2.0",
     maintainer="SALUS maintainers",
     maintainer_email="maintainers@salus.invalid",

@@ -36,7 +36,9 @@ class PolicyParameters:
     """Parameters of policy_node."""
 
     policy: str = parameter("expert", "policy by name")
-    task: str = parameter("pick up the red cube and place it in the blue bin", "what the policy is asked to do")
+    task: str = parameter(
+        "pick up the red cube and place it in the blue bin", "what the policy is asked to do"
+    )
     rate: float = parameter(30.0, "control steps a second", unit="Hz", low=1.0, high=1000.0)
     horizons: list[int] = parameter([5, 10, 15, 20], "horizons of the labels", unit="steps")
     cameras: list[str] = parameter(
