@@ -1,6 +1,7 @@
 """The robot's own signals against formulas over whole episodes, and the laws they obey."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -266,3 +267,8 @@ def test_names_are_unique_and_the_table_tells_each_of_them() -> None:
     widths = {row.count("|") for row in table.splitlines()}
     assert len(widths) == 1
     assert all(a != b for a, b in pairwise(rows))
+
+
+def test_the_document_is_made_from_the_table() -> None:
+    document = Path(__file__).parents[3] / "docs" / "SIGNALS.md"
+    assert signals_table() in document.read_text(), "python -m salus_data.signals > docs/SIGNALS.md"

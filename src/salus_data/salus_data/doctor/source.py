@@ -160,14 +160,7 @@ class Source:
                     "a chunk is lost or damaged: restore it, or collect these episodes again",
                     field=name,
                 )
-            if name not in (LABELS, VALID) or self.legacy:
-                return None
-            # By default zarr removes chunks that are all zero: labels somebody set to zero.
-            whole = self.arrays[name] = self.arrays[name].with_config({"read_missing_chunks": True})
-            try:
-                return np.asarray(whole[rows])
-            except Exception:  # noqa: BLE001  then it is damaged, and that has been said
-                return None
+            return None
 
     def columns(self, name: str) -> list[str]:
         """Column names of `signals`, `state`, `action` and so on, for messages."""

@@ -1,6 +1,5 @@
 """Fill the template of the summary page."""
 
-import os
 import shlex
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -54,7 +53,7 @@ def write_summary(
     if report is None:
         report = examine(view.paths)
     environment = Environment(
-        loader=PackageLoader("salus_data.summary", "templates"),
+        loader=PackageLoader("salus_data", "summary"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -88,7 +87,7 @@ def write_summary(
     out_html.parent.mkdir(parents=True, exist_ok=True)
     partial = out_html.with_name(out_html.name + ".partial")
     partial.write_text(text, encoding="utf-8")
-    os.replace(partial, out_html)
+    partial.replace(out_html)
     return out_html
 
 

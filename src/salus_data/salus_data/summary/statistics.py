@@ -168,7 +168,7 @@ def onset_steps(view: StoreView) -> list[Onsets]:
 
 
 def chosen_episodes(view: StoreView) -> list[int]:
-    """For every ending that occurs, the episode of median length: neither the best nor the worst."""
+    """For every ending that occurs, the episode of median length, so that nobody picked it."""
     members: dict[str, list[int]] = {}
     for i, record in enumerate(view.records):
         members.setdefault(ending(record, view.contract), []).append(i)
