@@ -314,6 +314,18 @@ def test_one_camera_under_two_names_is_an_error(store_copy: StoreCopy) -> None:
     assert errors(examine(path)) == {"camera_duplicated"}
 
 
+def test_a_camera_that_freezes_for_half_a_second_is_an_error(store_copy: StoreCopy) -> None:
+    path = store_copy()
+
+    def freeze(values: np.ndarray) -> None:
+        values[20:36] = values[20]
+
+    edit(path, "image_wrist", freeze)
+    (finding,) = [f for f in examine(path).findings if f.code == "camera_frozen"]
+    assert finding.field == "image_wrist"
+    assert finding.step == 20
+
+
 def test_a_frozen_camera_is_sound_while_the_robot_rests(store_copy: StoreCopy) -> None:
     path = store_copy()
     edit(path, "image_front", frozen)

@@ -18,8 +18,9 @@ STILL_FRAMES = 8
 STILL_METRES = 0.005
 """How far the gripper must move in the meantime."""
 
-WINDOWS = 2
-"""Runs of FRAMES_PER_CHUNK frames that are looked at in an episode; each decodes one chunk."""
+WINDOWS = 8
+"""Runs of FRAMES_PER_CHUNK frames that are looked at in an episode; each decodes one chunk. So 128
+steps are seen whole, and of longer episodes samples that are spread evenly."""
 
 
 def check_cameras(source: Source) -> None:
@@ -73,7 +74,7 @@ _MESSAGES = {
 
 
 def _windows(start: int, stop: int) -> list[tuple[int, int]]:
-    """Runs of rows at the beginning and at the end of an episode, cut at the borders of chunks."""
+    """Runs of rows spread over an episode, cut at the borders of chunks."""
     chunks = np.arange(start // FRAMES_PER_CHUNK, (stop - 1) // FRAMES_PER_CHUNK + 1)
     # Whole chunks first: the ends of an episode share theirs with the neighbours.
     whole = [
