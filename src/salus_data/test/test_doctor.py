@@ -483,3 +483,17 @@ def test_the_report_reads_well(store_copy: StoreCopy) -> None:
     assert "8 of 16 episodes failed" in text
     assert "salus relabel" in text
     assert text.splitlines()[-1].startswith("unsound: ")
+
+
+def test_an_index_that_was_filled_in_later_is_no_clock_that_ran_backwards(tmp_path: Path) -> None:
+    from salus_data.writer import StoreWriter
+
+    whole = Store.open(build_store(tmp_path / "whole.zarr", frame=None))
+    names = [n for n in whole.names if n not in ("horizon_labels", "label_valid")]
+    resumed = tmp_path / "resumed.zarr"
+    order = [1, 0, *range(2, len(whole.records))]
+    with StoreWriter.open(resumed, whole.contract, images=None, provenance={}) as writer:
+        for i in order:
+            writer.append(whole.records[i], {name: whole.read(name, i) for name in names})
+    codes = {finding.code for finding in examine(resumed).findings}
+    assert "stamp_overlaps" not in codes

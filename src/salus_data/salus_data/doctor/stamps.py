@@ -1,6 +1,9 @@
 """Time: stamps that run backwards, repeat, or are not one step period apart."""
 
+import itertools
+
 import numpy as np
+from numpy.typing import NDArray
 
 from salus_data.doctor.findings import Severity
 from salus_data.doctor.source import Source
@@ -36,13 +39,11 @@ def check_stamps(source: Source) -> None:
         "the row joins messages of another step: record again",
         field="stamp",
     )
-    # Row 0 of the store has spacing 0 by construction and no episode before it.
-    later = first & (np.arange(len(stamp)) > 0)
     source.add_rows(
         Severity.ERROR,
         "stamp_overlaps",
-        later & (spacing <= 0),
-        "the episode begins at or before the last stamp of the one before",
+        _overlapping(source, stamp.astype(np.int64)),
+        "the episode begins at or before the last stamp of the one before it, by index",
         "/clock is monotonic across episodes: a resumed collection must go on where it stopped",
         field="stamp",
     )
@@ -68,3 +69,20 @@ def check_stamps(source: Source) -> None:
         "expected in realtime; in lockstep it is a defect of the clock",
         field="stamp",
     )
+
+
+def _overlapping(source: Source, stamp: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(N,) marks the first row of each episode that begins before the one before it has ended.
+
+    Episodes are compared in the order of their indices, not of the rows: a resumed collection
+    writes an index that was left out behind later ones, and its stamps follow from the index.
+    """
+    marked = np.zeros(len(stamp), dtype=np.bool_)
+    # A broken array may be shorter than the episodes claim; that is another finding.
+    whole = np.flatnonzero(source.ends <= len(stamp))
+    indices = {i: record.index for i, record in source.complete_records}
+    order = sorted(whole.tolist(), key=lambda i: (indices.get(i, i), i))
+    for before, after in itertools.pairwise(order):
+        start = source.starts[after]
+        marked[start] = stamp[start] <= stamp[source.ends[before] - 1]
+    return marked
