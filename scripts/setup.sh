@@ -1,15 +1,13 @@
 #!/usr/bin/env bash
 # Sets up everything SALUS needs below this checkout. Safe to repeat and to interrupt: every step
-# looks first whether it is done. Usage: scripts/setup.sh [--with-policy]
-#   --with-policy   also PyTorch and LeRobot (about 5 GB), which `make test` needs
+# looks first whether it is done. Usage: scripts/setup.sh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 2; }
 
-groups=(--group dev)
-[ "${1:-}" = --with-policy ] && groups+=(--group policy)
+groups=(--group dev --group policy)
 
 # --- Debian packages: a compiler for the messages, EGL for rendering without a screen ------------
 missing=()
@@ -80,9 +78,8 @@ fi
 stamp="$(cat uv.lock pyproject.toml scripts/setup.sh | sha256sum | cut -c1-16) $ros"
 done_for=$(cat .venv/salus-stamp 2>/dev/null || true)
 wanted="$stamp ${groups[*]}"
-# A set-up with the policy group serves one without it as well.
-if [ "$done_for" != "$wanted" ] && [ "$done_for" != "${wanted/--group dev/--group dev --group policy}" ]; then
-  say "installing the Python packages of uv.lock into .venv (1 GB, with --with-policy 6 GB; half a minute on a fast network)"
+if [ "$done_for" != "$wanted" ]; then
+  say "installing the Python packages of uv.lock into .venv (6 GB; half a minute on a fast network)"
   "$uv" sync --frozen --inexact --quiet "${groups[@]}"
   if [ "$ros" = wheels ]; then
     .venv/bin/python scripts/relocate_ros_wheels.py
