@@ -1,0 +1,1 @@
+"""Failure predictors: one interface (`base`), hazards, networks and trees behind it."""
