@@ -1,4 +1,4 @@
-"""Step signals with their labels, episode after episode: what predictors learn from and answer to."""
+"""Step signals with their labels, episode after episode: what predictors learn from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -110,7 +110,8 @@ class StepData:
         rows = np.concatenate(pieces) if pieces else np.empty(0, np.int64)
 
         def take(array: NDArray[Any]) -> NDArray[Any]:
-            return array[rows]
+            taken: NDArray[Any] = array[rows]
+            return taken
 
         return replace(
             self,

@@ -44,7 +44,7 @@ class Stream(Protocol):
         """Begin an episode: nothing of the one before has any effect."""
 
     def step(self, signals: ArrayLike) -> Forecast:
-        """The forecast after one more step; `signals` is (K,) in the order of `Predictor.inputs`."""
+        """The forecast after one more step; `signals` is (K,) in the order of `inputs`."""
 
 
 class Predictor(Protocol):
