@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from supervision import PERIOD, SECOND, Episode, contract
 
 from salus_data.action_space import DELTA_EE, JOINT_POSITION
 from salus_data.types import SupervisorStatus as Status
@@ -15,7 +16,6 @@ from salus_predictor.supervisor.gate import Patience
 from salus_predictor.supervisor.machine import Manual
 from salus_predictor.supervisor.risk import RiskLevel
 from salus_predictor.supervisor.slots import KEPT, Proposal
-from supervision import PERIOD, SECOND, Episode, contract
 
 ALARM = RiskLevel.ALARM
 
@@ -241,9 +241,7 @@ def test_messages_of_an_earlier_episode_do_not_bring_it_back() -> None:
     old, episode.name = episode.name, "0-000001"
     episode.step(0)
     episode.keep(episode.gate.on_observation(5, old, 1, 0.0))
-    episode.keep(
-        episode.gate.on_proposal(5, old, 1, Proposal(np.zeros(7), DELTA_EE.name), 0.0)
-    )
+    episode.keep(episode.gate.on_proposal(5, old, 1, Proposal(np.zeros(7), DELTA_EE.name), 0.0))
     assert episode.gate.episode == "0-000001"
     assert [(r.episode, r.step) for r in episode.released] == [(old, 0), ("0-000001", 0)]
 

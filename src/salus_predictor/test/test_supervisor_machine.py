@@ -79,7 +79,7 @@ class Laws(RuleBasedStateMachine):
         try:
             self.machine.take_over(manual, reason)
         except RequestRefusedError:
-            assert stopped and manual is Manual.PASS_THROUGH
+            assert (stopped, manual) == (True, Manual.PASS_THROUGH)
             return
         if manual is Manual.STOP:
             assert self.machine.state is Status.STOPPED

@@ -139,9 +139,7 @@ class SupervisorNode(Node):
     def _on_perceived(self, message: PerceivedObjects) -> None:
         stamp = convert.to_nanoseconds(message.header.stamp)
         now = time.monotonic()
-        self._publish(
-            self._gate.on_observation(stamp, message.episode_id, int(message.step), now)
-        )
+        self._publish(self._gate.on_observation(stamp, message.episode_id, int(message.step), now))
 
     def _on_joints(self, message: JointState) -> None:
         stamp = convert.to_nanoseconds(message.header.stamp)

@@ -132,7 +132,9 @@ class Commands:
         if self._absolute:
             reach = self._retreat.joint_speed * self._period
             way = goal.joints - posture.joints
-            action[:-1] = posture.joints + way * min(1.0, reach / max(float(np.abs(way).max()), 1e-9))
+            action[:-1] = posture.joints + way * min(
+                1.0, reach / max(float(np.abs(way).max()), 1e-9)
+            )
         else:
             way = goal.position - posture.position
             length = float(np.linalg.norm(way))
