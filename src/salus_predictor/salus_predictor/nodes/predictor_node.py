@@ -156,6 +156,12 @@ class PredictorNode(Node):
         contract, model = monitor.contract, monitor.model
         if contract is None:
             return
+        # Warnings first: who acts on the forecast is to know which warning is behind it.
+        if model is not None:
+            for message in warning_messages(report, monitor.episode, contract, model):
+                self._warnings.publish(message)
+                raised = message.kind == FailureWarning.KIND_RAISED
+                self._diagnostics.count("warnings_raised" if raised else "warnings_cleared")
         self._forecasts.publish(forecast_message(report, monitor.episode, contract, model))
         self._diagnostics.step()
         if report.stale:
@@ -163,12 +169,6 @@ class PredictorNode(Node):
             self._diagnostics.warn(f"stale at step {report.step}: {report.stale}")
             return
         self._diagnostics.ok(f"level {report.level.name.lower()}")
-        if model is not None:
-            for message in warning_messages(report, monitor.episode, contract, model):
-                self._warnings.publish(message)
-                self._diagnostics.count(
-                    "warnings_raised" if message.kind == message.KIND_RAISED else "warnings_cleared"
-                )
 
     def _on_load(
         self, request: LoadModel.Request, response: LoadModel.Response

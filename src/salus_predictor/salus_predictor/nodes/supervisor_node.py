@@ -24,7 +24,7 @@ from std_srvs.srv import Trigger
 from salus_data.errors import SalusError
 from salus_predictor.nodes.forecast_message import risk_from
 from salus_predictor.supervisor.config import SupervisorConfig, load_config
-from salus_predictor.supervisor.core import Mode, Ruling
+from salus_predictor.supervisor.core import MODES, Mode, Ruling
 from salus_predictor.supervisor.gate import Gate, Patience, Release
 from salus_predictor.supervisor.machine import Manual, RequestRefusedError
 from salus_predictor.supervisor.slots import Proposal
@@ -37,7 +37,6 @@ from salus_ros.parameters import declare, parameter
 POLL = 0.01
 """Seconds of wall time between two looks at what has waited too long."""
 
-MODES = {"auto": None, "shadow": Mode.SHADOW, "active": Mode.ACTIVE, "off": Mode.PASS_THROUGH}
 MANUAL = {
     Override.Request.RELEASE: Manual.NONE,
     Override.Request.HOLD: Manual.HOLD,

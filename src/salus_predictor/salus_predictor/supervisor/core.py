@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,15 @@ class Mode(IntEnum):
     PASS_THROUGH = 1  # no model: everything goes through, the operator alone can hold
     SHADOW = 2  # everything goes through; tells what it would have done
     ACTIVE = 3
+
+
+MODES: Final = {
+    "off": Mode.PASS_THROUGH,
+    "shadow": Mode.SHADOW,
+    "active": Mode.ACTIVE,
+    "auto": None,
+}
+"""Modes by the name that parameters and commands use; `auto` is decided by the calibration."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from salus_predictor.supervisor.slots import Array, Proposal, Slot, Slots
 
 PAST_EPISODES = 8
 FORECASTS_KEPT = 64
+AHEAD = 2
+"""Steps beyond the newest observation that a message may speak of: topics keep no order."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Gate:
         self._risks: dict[tuple[str, int], Risk] = {}
         self._past: deque[str] = deque(maxlen=PAST_EPISODES)
         self._lost: set[str] = set()
-        self.episode, self._decided, self._running = "", -1, False
+        self.episode, self._decided, self._observed, self._running = "", -1, -1, False
 
     # --- what is heard ---------------------------------------------------------------------------
 
@@ -96,6 +98,7 @@ class Gate:
             self._begin(episode)
         if self._is_late(episode, step):
             return []
+        self._observed = max(self._observed, step)
         slot = self._slots.at(stamp)
         slot.episode, slot.step = episode, step
         if slot.observed_at is None:
@@ -116,6 +119,8 @@ class Gate:
         self, stamp: int, episode: str, step: int, proposal: Proposal, now: float
     ) -> list[Release]:
         """Hear what the policy proposes; the first proposal of a step counts."""
+        if self._is_early(episode, step):
+            return []
         self._heard("policy", episode, step)
         if self._is_late(episode, step):
             return []
@@ -129,6 +134,8 @@ class Gate:
 
     def on_forecast(self, episode: str, risk: Risk, now: float) -> list[Release]:
         """Hear a forecast."""
+        if self._is_early(episode, risk.step):
+            return []
         self._heard("predictor", episode, risk.step)
         self._risks.setdefault((episode, risk.step), risk)
         while len(self._risks) > FORECASTS_KEPT:
@@ -169,10 +176,16 @@ class Gate:
         self.counts["late_messages"] += late
         return late
 
+    def _is_early(self, episode: str, step: int) -> bool:
+        """Whether it speaks of a step that nobody can have seen yet."""
+        early = episode == self.episode and 0 <= self._observed < step - AHEAD
+        self.counts["early_messages"] += early
+        return early
+
     def _begin(self, episode: str) -> None:
         if self.episode:
             self._past.append(self.episode)
-        self.episode, self._decided, self._running = episode, -1, True
+        self.episode, self._decided, self._observed, self._running = episode, -1, -1, True
         self._slots.keep_only(episode)
         self._risks = {key: risk for key, risk in self._risks.items() if key[0] == episode}
         self._contracts.begin()
