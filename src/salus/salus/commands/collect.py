@@ -44,7 +44,7 @@ def collect(
         ),
     ] = "auto",
     rules: Annotated[
-        str, typer.Option(help="With --model: rules [default: config/supervisor.yaml].")
+        str, typer.Option(help="With --model: rules; empty: config/supervisor.yaml.")
     ] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON, nothing else.")

@@ -20,7 +20,7 @@ def monitor(
         bool, typer.Option("--shadow", help="With --model: only tell what would be done.")
     ] = False,
     rules: Annotated[
-        str, typer.Option(help="With --model: rules [default: config/supervisor.yaml].")
+        str, typer.Option(help="With --model: rules; empty: config/supervisor.yaml.")
     ] = "",
     realtime: Annotated[
         bool, typer.Option("--realtime", help="With --model: the robot does not wait for actions.")
