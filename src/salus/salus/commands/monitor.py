@@ -40,6 +40,7 @@ def monitor(
     import rclpy
     from rclpy.executors import ExternalShutdownException
     from rclpy.experimental import EventsExecutor
+    from rclpy.impl.implementation_singleton import rclpy_implementation
     from rclpy.node import Node
 
     from salus.collecting.settings import shared_file
@@ -73,6 +74,10 @@ def monitor(
         heard_any = _watch(executor, listener, seconds, as_json)
     except (KeyboardInterrupt, ExternalShutdownException):
         heard_any = True
+    except rclpy_implementation.RCLError:
+        if rclpy.ok():
+            raise
+        heard_any = True  # told to end while it was starting
     finally:
         for node in nodes:
             node.destroy_node()
