@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from ament_index_python.packages import get_package_share_directory
 
-from salus_collector.collection import store_path
+from salus_collector.collection import bag_path, store_path
 from salus_collector.sim.disturbance_config import load_mix
 from salus_data.errors import FormatError, UnknownNameError
 from salus_ros.topics import NAMESPACE
@@ -30,6 +30,7 @@ class CollectSettings:
         realtime: at 30 Hz of wall time instead of lockstep.
         image_size: side of the images [px], 0 for none.
         config: ROS parameter file of the nodes.
+        bag: record a rosbag2 bag a worker as well.
     """
 
     episodes: int
@@ -41,6 +42,7 @@ class CollectSettings:
     realtime: bool
     image_size: int
     config: Path
+    bag: bool = False
 
     def check(self) -> None:
         """Refuse what cannot work before anything is started.
@@ -80,7 +82,7 @@ class CollectSettings:
 
     def command(self) -> str:
         """The command line that asks for this collection."""
-        options = {k: v for k, v in asdict(self).items() if k not in ("realtime", "workers")}
+        options = {k: v for k, v in asdict(self).items() if k not in ("realtime", "workers", "bag")}
         line = "salus collect " + " ".join(
             f"--{name.replace('_', '-')} {value}" for name, value in options.items()
         )
@@ -103,6 +105,10 @@ class CollectSettings:
             "policy_node": policy,
             "recorder_node": {
                 "store": str(store_path(self.out, worker)),
+                "provenance": self.command(),
+            },
+            "bag_node": {
+                "bag": str(bag_path(self.out, worker)),
                 "provenance": self.command(),
             },
             "collect_node": {

@@ -15,6 +15,7 @@ from rclpy.node import Node
 
 from salus.collecting.settings import own_domain
 from salus_collector.collection import CollectionProgress
+from salus_collector.nodes.bag_node import BagNode
 from salus_collector.nodes.collect_node import CollectNode
 from salus_collector.nodes.policy_node import PolicyNode
 from salus_collector.nodes.recorder_node import RecorderNode
@@ -25,7 +26,10 @@ from salus_ros.node import spin
 
 
 def collect_in_process(
-    arguments: list[str], on_progress: Callable[[CollectionProgress], None]
+    arguments: list[str],
+    on_progress: Callable[[CollectionProgress], None],
+    *,
+    bag: bool = False,
 ) -> int:
     """Run the graph of one worker in this process until its episodes are in the store.
 
@@ -39,7 +43,8 @@ def collect_in_process(
     nodes: list[Node] = []
     executor = EventsExecutor()
     try:
-        for make in (SimNode, SupervisorNode, RecorderNode, PolicyNode):
+        listeners = (RecorderNode, BagNode) if bag else (RecorderNode,)
+        for make in (SimNode, SupervisorNode, *listeners, PolicyNode):
             nodes.append(make())
             executor.add_node(nodes[-1])
         driver = CollectNode(on_progress)
@@ -57,7 +62,9 @@ def collect_in_process(
         rclpy.try_shutdown()
 
 
-def run_worker(worker: int, workers: int, arguments: list[str], queue: "Queue[Any]") -> None:
+def run_worker(
+    worker: int, workers: int, arguments: list[str], queue: "Queue[Any]", bag: bool
+) -> None:
     """Target of a worker process: progress goes to the queue as ("progress", worker, copy).
 
     It ends with ("done", worker, status, error message).
@@ -69,6 +76,7 @@ def run_worker(worker: int, workers: int, arguments: list[str], queue: "Queue[An
         status = collect_in_process(
             arguments,
             lambda progress: queue.put(("progress", worker, copy.deepcopy(progress))),
+            bag=bag,
         )
     except SalusError as error:
         status, message = 2, str(error)

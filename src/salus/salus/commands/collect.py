@@ -33,6 +33,10 @@ def collect(
     config: Annotated[
         Path | None, typer.Option(help="Parameters of the nodes [default: config/collect.yaml].")
     ] = None,
+    bag: Annotated[
+        bool,
+        typer.Option("--bag", help="Also record a rosbag2 bag (MCAP, zstd) a worker: OUT/bags."),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON, nothing else.")
     ] = False,
@@ -58,6 +62,7 @@ def collect(
         realtime=realtime,
         image_size=image_size,
         config=config or shared_file("config", "collect.yaml"),
+        bag=bag,
     )
     settings.check()
     console = Console(stderr=as_json)
