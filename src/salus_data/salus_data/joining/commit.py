@@ -32,7 +32,16 @@ class EpisodeSink:
         Raises:
             SalusError: it does not fit the store, or the disk refuses.
         """
-        arrays = episode_arrays(self.contract, joined)
+        return self.write_arrays(record, episode_arrays(self.contract, joined))
+
+    def write_arrays(
+        self, record: EpisodeRecord, arrays: Mapping[str, NDArray[Any]]
+    ) -> EpisodeRecord:
+        """Commit one episode whose arrays are those of the store already.
+
+        Raises:
+            SalusError: it does not fit the store, or the disk refuses.
+        """
         record = dataclasses.replace(
             record, first_intervention_step=first_intervention(arrays["supervisor_state"])
         )
