@@ -134,25 +134,34 @@ def _hear_event(table: Table, message: Any, raw: RawMessage) -> None:
             episode.blame(f"discarded when it was recorded: {message.reason}")
 
 
+def indexed_episodes(bag: Bag) -> dict[str, int]:
+    """The episodes that the bag's writer saw end: id -> checksum of the end's message.
+
+    Raises:
+        FormatError: the index is there and cannot be read.
+    """
+    try:
+        entries = json.loads(bag.custom.get(EPISODES_KEY, "[]"))
+        return {str(entry["id"]): int(entry["end_crc32"]) for entry in entries}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise FormatError(
+            f"the index of episodes in metadata.yaml cannot be read: {error}"
+        ) from error
+
+
 def _check_index(table: Table, bag: Bag) -> None:
     """Compare with what the writer noted of every episode when it ended."""
-    text = bag.custom.get(EPISODES_KEY)
-    if text is None:
-        return
     try:
-        entries = {
-            str(entry["id"]): (int(entry["end_crc32"]), int(entry["end_stamp"]))
-            for entry in json.loads(text)
-        }
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        table.problems.append(f"the index of episodes in metadata.yaml cannot be read: {error}")
+        entries = indexed_episodes(bag)
+    except FormatError as error:
+        table.problems.append(str(error))
         return
-    for name, (checksum, _) in entries.items():
+    for name, checksum in entries.items():
         episode = table.episode(name)
-        if episode.end is not None and zlib.crc32(episode.end_data) != checksum:
+        if episode.end is None and episode.start is None:
+            episode.blame("it is in the bag's index, and none of its events can be read")
+        elif episode.end is not None and zlib.crc32(episode.end_data) != checksum:
             episode.blame("its end is not the one that was recorded (checksum of the index)")
-    for name in table.episodes.keys() - entries.keys():
-        table.episode(name).blame("the index of the bag does not know it: it did not end")
 
 
 def _check_clock(episodes: Iterable[BagEpisode]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from salus_data import topic_names as topics
-from salus_data.bags.episodes import Table, find_namespace, read_table
+from salus_data.bags.episodes import Table, find_namespace, indexed_episodes, read_table
 from salus_data.bags.report import ImportReport
 from salus_data.bags.source import Bag
 from salus_data.bags.writer import PROVENANCE_KEY
@@ -54,7 +54,16 @@ def import_bags(
         for path in bags:
             with Bag(path) as bag:
                 report.bytes += bag.size
-                _import_bag(bag, find_namespace(bag, namespace), sinks, report, progress)
+                try:
+                    where = find_namespace(bag, namespace)
+                except FormatError as error:
+                    if not bag.problems:
+                        raise
+                    # A damaged bag is a finding, not a wrong use: the others are still imported.
+                    bag.problems.append(str(error))
+                    _lose_indexed(bag, report)
+                else:
+                    _import_bag(bag, where, sinks, report, progress)
                 report.problems += [(str(path), problem) for problem in bag.problems]
     finally:
         sinks.close()
@@ -93,6 +102,15 @@ def _recorded(bag: Bag) -> Any:
         return json.loads(bag.custom.get(PROVENANCE_KEY, "{}"))
     except ValueError:
         return {}
+
+
+def _lose_indexed(bag: Bag, report: ImportReport) -> None:
+    """Name the episodes of a bag in which not even the contract's topic can be found."""
+    try:
+        for name in indexed_episodes(bag):
+            report.lose(bag.path, name, "nothing of the bag's recording can be read")
+    except FormatError as error:
+        bag.problems.append(str(error))
 
 
 def _import_bag(
@@ -143,7 +161,8 @@ class _BagJoin:
                 extra=(EMBEDDING,) if embedding else (),
             )
         )
-        self._started: list[str] = []  # episodes that have rows, in the order of their first
+        self._whole: list[str] = []
+        self._latest = ""  # episode of the latest numbered message
         self._begin()
 
     def _begin(self) -> None:
@@ -170,14 +189,18 @@ class _BagJoin:
                 progress(_PROGRESS_EVERY)
             topic = self._topics[raw.topic]
             try:
-                whole = feed(self._assembler, topic, self._bag.decode(raw))
+                message = self._bag.decode(raw)
+                whole = feed(self._assembler, topic, message)
             except FormatError as error:
                 self._refused[raw.topic, str(error)] += 1
                 continue
             if whole is not None:
-                self._commit(whole)
-            elif topic == topics.PERCEIVED:
+                self._whole.append(whole)
+            if topic == topics.PERCEIVED:
+                self._latest = str(message.episode_id)
+                self._commit_all()
                 self._limit()
+        self._commit_all(ended=True)
         progress(count % _PROGRESS_EVERY)
         self._report.messages += count
         self._report.duplicated += sum(self._assembler.duplicated.values())
@@ -190,6 +213,17 @@ class _BagJoin:
         self._bag.shortfall(read + Counter(self._table.read))
         for name in self._assembler.open_episodes:
             self._lose(name)
+
+    def _commit_all(self, *, ended: bool = False) -> None:
+        """Commit the whole episodes that are over: another one has begun, or the bag has ended.
+
+        What comes after the last row may still contradict it, such as a row beyond it.
+        """
+        over = [name for name in self._whole if ended or name != self._latest]
+        for name in over:
+            self._whole.remove(name)
+            if self._assembler.is_whole(name):
+                self._commit(name)
 
     def _commit(self, episode: str) -> None:
         try:
