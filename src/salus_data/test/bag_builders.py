@@ -1,5 +1,6 @@
 """Small SALUS bags without ROS: the messages of drawn episodes, as a recorder would see them."""
 
+import functools
 import json
 import zlib
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from builders import make_arrays, make_contract, make_record
 from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys.store import Typestore
 
 from salus_data.bags.definitions import typestore_with
 from salus_data.bags.writer import EPISODES_KEY, BagWriter
@@ -31,11 +33,17 @@ class Item(NamedTuple):
     data: bytes
 
 
+@functools.cache
+def typestore() -> Typestore:
+    """The types of ROS and SALUS; made once."""
+    return typestore_with(MESSAGES)
+
+
 class Messages:
     """Makes messages of the graph."""
 
     def __init__(self) -> None:
-        self.store = typestore_with(MESSAGES)
+        self.store = typestore()
         self.types = self.store.types
 
     def item(self, topic: str, kind: str, stamp: int, /, **fields: Any) -> Item:

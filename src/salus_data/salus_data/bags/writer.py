@@ -1,7 +1,7 @@
 """Write a rosbag2 bag: MCAP, compressed with zstd, message definitions and QoS inside."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
@@ -84,8 +84,14 @@ class BagWriter:
 
     def close(self, provenance: dict[str, Any]) -> None:
         """Write the index, and metadata.yaml last."""
-        self._writer.set_custom_data(EPISODES_KEY, json.dumps(self._episodes))
-        self._writer.set_custom_data(PROVENANCE_KEY, json.dumps(provenance))
+        self.close_with(
+            {EPISODES_KEY: json.dumps(self._episodes), PROVENANCE_KEY: json.dumps(provenance)}
+        )
+
+    def close_with(self, custom: Mapping[str, str]) -> None:
+        """Close the bag with the notes (`custom_data`) of another one."""
+        for key, value in custom.items():
+            self._writer.set_custom_data(key, value)
         try:
             self._writer.close()
         except OSError as error:
