@@ -21,7 +21,7 @@ def lookup(message: Any, path: str) -> Any:
     """
     value = message
     for part in path.split("."):
-        names = [f.name for f in fields(value)] if is_dataclass(value) else []
+        names = _names(value) if is_dataclass(value) else []
         if part not in names:
             raise FormatError(
                 f"no field {part!r} of {path!r}; there are: {', '.join(names) or 'none'}"
@@ -39,9 +39,14 @@ def numbers(message: Any, paths: list[str]) -> NDArray[np.float64]:
     return np.concatenate([_flat(lookup(message, path), path) for path in paths])
 
 
+def _names(message: Any) -> list[str]:
+    """The fields of a message; the library adds one of its own."""
+    return [f.name for f in fields(message) if not f.name.startswith("__")]
+
+
 def _flat(value: Any, path: str) -> NDArray[np.float64]:
     if is_dataclass(value):
-        parts = [_flat(getattr(value, f.name), f"{path}.{f.name}") for f in fields(value)]
+        parts = [_flat(getattr(value, name), f"{path}.{name}") for name in _names(value)]
         return np.concatenate(parts) if parts else np.zeros(0)
     try:
         return np.asarray(value, np.float64).reshape(-1)

@@ -146,7 +146,7 @@ class _BagJoin:
         self._bag, self._table, self._sink, self._report = bag, table, sink, report
         contract = sink.contract
         embedding_topic = f"{namespace}/{topics.EMBEDDING}"
-        embedding = bag.promised.get(embedding_topic, int(embedding_topic in bag.types)) > 0
+        embedding = bag.holds(embedding_topic)
         needed = step_topics(
             contract.cameras, policy_signals=table.policy_signals, embedding=embedding
         )
