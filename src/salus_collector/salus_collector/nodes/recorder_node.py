@@ -30,7 +30,6 @@ from salus_ros.episode_message import record_from_message
 from salus_ros.node import run_node
 from salus_ros.parameters import declare, parameter
 
-
 TYPES = {
     topics.JOINT_STATES: JointState,
     topics.EE_POSE: PoseStamped,
@@ -89,9 +88,7 @@ class RecorderNode(Node):
         path = Path(self._settings.store)
         provenance = {"command": self._settings.provenance, "versions": _versions()}
         self._sink = EpisodeSink(path, contract, provenance)
-        self._assembler = Assembler(
-            channels(contract, policy_signals=int(message.policy_signals))
-        )
+        self._assembler = Assembler(channels(contract, policy_signals=int(message.policy_signals)))
         self._subscribe(contract.cameras, int(message.policy_signals))
         for event in self._pending_events:
             self._on_episode(event)

@@ -203,16 +203,17 @@ class _ForeignJoin:
         return arrays
 
     def _joined(self, rows: _Rows, channel: str) -> NDArray[Any]:
-        found = self._at_steps(rows, channel)
-        for step, value in enumerate(found):
+        found: list[NDArray[Any]] = []
+        for step, value in enumerate(self._at_steps(rows, channel)):
             if value is None:
                 raise FormatError(
                     f"{channel} has no value at step {step} that is at most "
                     f"{self._map.tolerance} s old"
                 )
-        if len(shapes := {np.shape(value) for value in found}) > 1:
+            found.append(value)
+        if len(shapes := {value.shape for value in found}) > 1:
             raise FormatError(f"{channel} has values of different shapes {sorted(shapes)}")
-        return np.stack([value for value in found if value is not None])
+        return np.stack(found)
 
     def _signals(self, rows: _Rows, number: int) -> NDArray[np.float64]:
         """(T, K); a signal may be missing at a step, its validity says so."""
