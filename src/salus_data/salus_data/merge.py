@@ -16,7 +16,7 @@ def merge_stores(
     out: Path,
     *,
     renumber: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> int:
     """Write the episodes of several stores into a new one, in the order of their index.
 

@@ -35,7 +35,7 @@ def import_bags(
     *,
     namespace: str | None = None,
     command: str = "",
-    progress: Progress = lambda count: None,
+    progress: Progress = lambda _: None,
 ) -> ImportReport:
     """Import every episode that is whole; tell of every other one why it is not.
 

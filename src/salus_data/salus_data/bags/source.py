@@ -204,9 +204,7 @@ class Bag:
         self, reader: DamagedMcapReader | Sqlite3Reader, wanted: list[Connection]
     ) -> Iterator[RawMessage]:
         found = (
-            reader.read(wanted)
-            if isinstance(reader, DamagedMcapReader)
-            else reader.messages(wanted)
+            reader.messages(wanted) if isinstance(reader, Sqlite3Reader) else reader.read(wanted)
         )
         try:
             for connection, time, data in found:
