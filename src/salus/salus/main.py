@@ -5,7 +5,7 @@ import sys
 import typer
 
 from salus import __version__
-from salus.commands import collect, doctor, import_bag, relabel, stores, summary
+from salus.commands import collect, doctor, import_bag, monitor, relabel, stores, summary
 from salus_data.errors import SalusError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("collect")(collect.collect)
+app.command("monitor")(monitor.monitor)
 app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)

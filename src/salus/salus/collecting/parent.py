@@ -43,6 +43,7 @@ class CollectionRun:
                     self._settings.workers,
                     self._settings.ros_arguments(w),
                     queue,
+                    bool(self._settings.model),
                     self._settings.bag,
                 ),
             )
