@@ -62,7 +62,7 @@ class Messages:
         time = self.types["builtin_interfaces/msg/Time"](stamp // 10**9, stamp % 10**9)
         return self.types["std_msgs/msg/Header"](stamp=time, frame_id="")
 
-    def contract(self, contract: Contract, policy_signals: int) -> Item:
+    def contract(self, contract: Contract, policy_signals: int, embedding_size: int) -> Item:
         column = self.types["salus_msgs/msg/Column"]
         space = contract.action_space
         columns = {
@@ -85,6 +85,7 @@ class Messages:
             ),
             **columns,
             policy_signals=policy_signals,
+            embedding_size=embedding_size,
             cameras=list(contract.cameras),
             ensemble_size=contract.ensemble_size,
             failure_types=list(contract.failure_types),
@@ -254,7 +255,8 @@ def bag_items(
 ) -> list[Item]:
     """Every message of those episodes in the order of a recording."""
     messages = Messages()
-    items = [messages.contract(contract, policy_signals=1)]
+    width = made[0][1]["embedding"].shape[1] if "embedding" in made[0][1] else 0
+    items = [messages.contract(contract, policy_signals=1, embedding_size=width)]
     for record, arrays in made:
         steps = len(arrays["stamp"])
         items.append(messages.event(record, 1, int(arrays["stamp"][0]), 0))

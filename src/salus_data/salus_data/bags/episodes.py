@@ -48,6 +48,7 @@ class Table:
 
     contract: Contract | None = None
     policy_signals: int = 0
+    embedding_size: int = 0
     episodes: dict[str, BagEpisode] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     read: Counter[str] = field(default_factory=Counter)
@@ -108,7 +109,9 @@ def read_table(bag: Bag, namespace: str) -> Table:
 def _hear_contract(table: Table, message: Any) -> None:
     contract = contract_from_message(message)
     if table.contract is None:
-        table.contract, table.policy_signals = contract, int(message.policy_signals)
+        table.contract = contract
+        table.policy_signals = int(message.policy_signals)
+        table.embedding_size = int(message.embedding_size)
     elif contract != table.contract:
         table.problems.append(
             "the contract changes within the bag; which episodes follow which is not known"

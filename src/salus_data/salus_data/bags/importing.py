@@ -14,7 +14,7 @@ from salus_data.bags.source import Bag
 from salus_data.bags.writer import PROVENANCE_KEY
 from salus_data.episode import EpisodeRecord
 from salus_data.errors import FormatError, SalusError
-from salus_data.joining.assembler import EMBEDDING, Assembler, channels
+from salus_data.joining.assembler import Assembler, channels
 from salus_data.joining.commit import EpisodeSink
 from salus_data.joining.parts import feed, step_topics
 from salus_data.messages import record_from_message, stamp_of
@@ -147,22 +147,13 @@ class _BagJoin:
     ) -> None:
         self._bag, self._table, self._sink, self._report = bag, table, sink, report
         contract = sink.contract
-        embedding_topic = f"{namespace}/{topics.EMBEDDING}"
-        embedding = bag.holds(embedding_topic)
-        needed = step_topics(
-            contract.cameras, policy_signals=table.policy_signals, embedding=embedding
-        )
+        signals, embedding = table.policy_signals, table.embedding_size > 0
+        needed = step_topics(contract.cameras, policy_signals=signals, embedding=embedding)
         self._topics = {f"{namespace}/{name}": name for name in needed}
         for topic in self._topics.keys() - bag.types.keys():
             bag.problems.append(f"{topic}: the bag does not have this topic")
         self._refused: Counter[tuple[str, str]] = Counter()
-        self._assembler = Assembler(
-            channels(
-                contract,
-                policy_signals=table.policy_signals,
-                extra=(EMBEDDING,) if embedding else (),
-            )
-        )
+        self._assembler = Assembler(channels(contract, policy_signals=signals, embedding=embedding))
         self._whole: list[str] = []
         # One episode is compressed and written while the next one is read.
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="salus-import")

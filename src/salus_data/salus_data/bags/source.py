@@ -87,12 +87,6 @@ class Bag:
             if isinstance(reader, DamagedMcapReader):
                 self._problem(*reader.problems)
 
-    def holds(self, topic: str) -> bool:
-        """Whether the topic has messages; without metadata.yaml the bag is searched for one."""
-        if topic in self.promised:
-            return self.promised[topic] > 0
-        return next(self.messages((topic,)), None) is not None
-
     def decode(self, message: RawMessage) -> Any:
         """The message as an object with the fields of its type.
 
