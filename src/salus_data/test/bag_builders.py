@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -266,11 +267,20 @@ def bag_items(
     return items
 
 
-def write_bag(path: Path, items: Iterable[Item], *, index: bool = True) -> Path:
-    """Write an MCAP bag as `salus collect --bag` does."""
+def write_bag(
+    path: Path,
+    items: Iterable[Item],
+    *,
+    index: bool = True,
+    without_field: tuple[str, str] | None = None,
+) -> Path:
+    """Write an MCAP bag as `salus collect --bag` does; `without_field`: by an older definition."""
     items = list(items)
     messages = Messages()
-    writer = BagWriter(path, messages.store)
+    store = messages.store
+    if without_field is not None:
+        store, items = _older(path.with_name("older"), without_field, items)
+    writer = BagWriter(path, store)
     for topic, kind in dict.fromkeys((i.topic, i.type) for i in items):
         writer.add_topic(f"{NAMESPACE}/{topic}", kind, ())
     for item in items:
@@ -305,3 +315,23 @@ def write_sqlite_bag(path: Path, items: Iterable[Item]) -> Path:
         for item in items:
             writer.write(connections[item.topic], item.time, item.data)
     return path
+
+
+def _older(
+    folder: Path, without_field: tuple[str, str], items: list[Item]
+) -> tuple[Typestore, list[Item]]:
+    """The types without one field of a message, and the messages without it."""
+    message, gone = without_field
+    shutil.copytree(MESSAGES, folder)
+    file = folder / f"{message}.msg"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if gone not in line.split("#")[0]))
+    older, kind = typestore_with(folder), f"salus_msgs/msg/{message}"
+
+    def rewrite(item: Item) -> Item:
+        if item.type != kind:
+            return item
+        found = typestore().deserialize_cdr(item.data, kind)
+        return item._replace(data=bytes(older.serialize_cdr(found, kind)))
+
+    return older, [rewrite(item) for item in items]

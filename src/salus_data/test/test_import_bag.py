@@ -236,6 +236,15 @@ def test_several_bags_one_store_and_none_twice(tmp_path):
     assert all("already in the store" in reason for reason in reasons(again).values())
 
 
+def test_another_definition_of_a_message_is_named(tmp_path, recorded):
+    _, _, items = recorded
+    bag = write_bag(tmp_path / "bag", items, without_field=("Contract", "embedding_size"))
+    report = import_bags([bag], tmp_path / "s.zarr")
+    assert not report.imported
+    assert len(report.lost) == 3
+    assert any("no field embedding_size" in problem for _, problem in report.problems)
+
+
 def test_a_folder_without_a_bag_is_wrong_use(tmp_path):
     with pytest.raises(FormatError, match="no such bag"):
         import_bags([tmp_path / "nothing"], tmp_path / "s.zarr")

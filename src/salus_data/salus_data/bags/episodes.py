@@ -101,9 +101,18 @@ def read_table(bag: Bag, namespace: str) -> Table:
                 _hear_event(table, message, raw)
         except SalusError as error:
             table.problems.append(f"{raw.topic}: a message was refused: {error}")
+        except AttributeError as error:
+            table.problems.append(
+                f"{raw.topic}: a message was refused: {other_version(raw, error)}"
+            )
     _check_index(table, bag)
     _check_clock(table.episodes.values())
     return table
+
+
+def other_version(raw: RawMessage, error: AttributeError) -> str:
+    """What to say of a message whose definition in the bag is not the one of this version."""
+    return f"{raw.type} was recorded with another definition: it has no field {error.name}"
 
 
 def _hear_contract(table: Table, message: Any) -> None:

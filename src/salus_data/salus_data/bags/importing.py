@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from salus_data import topic_names as topics
-from salus_data.bags.episodes import Table, find_namespace, indexed_episodes, read_table
+from salus_data.bags.episodes import (
+    Table,
+    find_namespace,
+    indexed_episodes,
+    other_version,
+    read_table,
+)
 from salus_data.bags.report import ImportReport
 from salus_data.bags.source import Bag
 from salus_data.bags.writer import PROVENANCE_KEY
@@ -196,6 +202,9 @@ class _BagJoin:
                 whole = feed(self._assembler, topic, message)
             except FormatError as error:
                 self._refused[raw.topic, str(error)] += 1
+                continue
+            except AttributeError as error:
+                self._refused[raw.topic, other_version(raw, error)] += 1
                 continue
             if whole is not None:
                 self._whole.append(whole)
