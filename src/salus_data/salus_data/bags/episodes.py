@@ -117,10 +117,10 @@ def other_version(raw: RawMessage, error: AttributeError) -> str:
 
 def _hear_contract(table: Table, message: Any) -> None:
     contract = contract_from_message(message)
+    signals, embedding = int(message.policy_signals), int(message.embedding_size)
     if table.contract is None:
         table.contract = contract
-        table.policy_signals = int(message.policy_signals)
-        table.embedding_size = int(message.embedding_size)
+        table.policy_signals, table.embedding_size = signals, embedding
     elif contract != table.contract:
         table.problems.append(
             "the contract changes within the bag; which episodes follow which is not known"
