@@ -32,6 +32,7 @@ setup(
         "console_scripts": [
             "sim_node = salus_collector.nodes.sim_node:main",
             "policy_node = salus_collector.nodes.policy_node:main",
+            "bag_node = salus_collector.nodes.bag_node:main",
             "recorder_node = salus_collector.nodes.recorder_node:main",
             "collect_node = salus_collector.nodes.collect_node:main",
         ],

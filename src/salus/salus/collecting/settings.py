@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from ament_index_python.packages import get_package_share_directory
 
-from salus_collector.collection import store_path
+from salus_collector.collection import bag_path, store_path
 from salus_collector.sim.disturbance_config import load_mix
 from salus_data.errors import FormatError, UnknownNameError
 from salus_predictor.supervisor.config import load_config
@@ -35,6 +35,7 @@ class CollectSettings:
         model: folder of a predictor that watches, or `shipped`; empty: none.
         supervise: `off`, `shadow`, `active` or `auto`, as of supervisor_node; read with a model.
         rules: YAML file of the supervisor; empty: config/supervisor.yaml.
+        bag: record a rosbag2 bag a worker as well.
     """
 
     episodes: int
@@ -49,6 +50,7 @@ class CollectSettings:
     model: str = ""
     supervise: str = "auto"
     rules: str = ""
+    bag: bool = False
 
     def check(self) -> None:
         """Refuse what cannot work before anything is started.
@@ -97,9 +99,9 @@ class CollectSettings:
     def command(self) -> str:
         """The command line that asks for this collection."""
         left_out = (
-            ("realtime", "workers")
+            ("realtime", "workers", "bag")
             if self.model
-            else ("realtime", "workers", "model", "supervise", "rules")
+            else ("realtime", "workers", "bag", "model", "supervise", "rules")
         )
         options = {k: v for k, v in asdict(self).items() if k not in left_out and v != ""}
         line = "salus collect " + " ".join(
@@ -135,6 +137,10 @@ class CollectSettings:
             "policy_node": policy,
             "recorder_node": {
                 "store": str(store_path(self.out, worker)),
+                "provenance": self.command(),
+            },
+            "bag_node": {
+                "bag": str(bag_path(self.out, worker)),
                 "provenance": self.command(),
             },
             "collect_node": {

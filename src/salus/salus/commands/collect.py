@@ -44,8 +44,12 @@ def collect(
         ),
     ] = "auto",
     rules: Annotated[
-        str, typer.Option(help="With --model: rules [default: config/supervisor.yaml].")
+        str, typer.Option(help="With --model: rules; empty: config/supervisor.yaml.")
     ] = "",
+    bag: Annotated[
+        bool,
+        typer.Option("--bag", help="Also record a rosbag2 bag (MCAP, zstd) a worker: OUT/bags."),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON, nothing else.")
     ] = False,
@@ -74,6 +78,7 @@ def collect(
         model=model if model in ("", "shipped") else str(Path(model).resolve()),
         supervise=supervise,
         rules=rules,
+        bag=bag,
     )
     settings.check()
     console = Console(stderr=as_json)

@@ -105,7 +105,9 @@ class PolicyNode(Node):
             policy_digest=policy.digest,
             config_digest=self._settings.config_digest,
         )
-        return contract_to_message(contract, policy_signals=len(policy.signals))
+        return contract_to_message(
+            contract, policy_signals=len(policy.signals), embedding_size=policy.embedding_size
+        )
 
     def _on_episode(self, event: EpisodeEvent) -> None:
         if event.kind != EpisodeEvent.KIND_STARTED:

@@ -72,6 +72,10 @@ class Policy(Protocol):
         """Learnt members; 0 for a script."""
 
     @property
+    def embedding_size(self) -> int:
+        """Width E of the embedding of each decision; 0 where it has none."""
+
+    @property
     def needs_images(self) -> bool:
         """Whether `image_<camera>` must be in the observation."""
 
