@@ -5,14 +5,12 @@ The entry points of the group `salus.policies` are callables without arguments t
 
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from salus_collector.policy.base import Policy
 from salus_collector.policy.expert import Expert
+from salus_collector.policy.settings import PolicySettings
 from salus_data.errors import PolicyError, UnknownNameError
-
-if TYPE_CHECKING:
-    from salus_collector.policy.smolvla.policy import SmolVLASettings
 
 GROUP: Final = "salus.policies"
 
@@ -32,11 +30,16 @@ def is_checkpoint(name: str) -> bool:
     return "/" in name or "," in name or Path(name).is_dir()
 
 
-def check_policy(name: str) -> str:
-    """Refuse what cannot be a policy, without loading it; quick.
+def absolute_policy(name: str) -> str:
+    """The name with the folders in it made absolute, so that it means the same everywhere."""
+    if name in policy_names() or not is_checkpoint(name):
+        return name
+    parts = [part.strip() for part in name.split(",") if part.strip()]
+    return ",".join(str(Path(p).resolve()) if Path(p).is_dir() else p for p in parts)
 
-    Returns:
-        The name; paths in it are made absolute, so that it means the same to other processes.
+
+def check_policy(name: str) -> None:
+    """Refuse what cannot be a policy, without loading it.
 
     Raises:
         UnknownNameError: there is none of that name.
@@ -45,17 +48,15 @@ def check_policy(name: str) -> str:
     if name in policy_names():
         if name == SMOLVLA:
             shipped()
-        return name
+        return
     if not is_checkpoint(name):
         raise UnknownNameError("policy", name, [*policy_names(), CHECKPOINTS])
     from salus_collector.policy.smolvla.ensemble import find_source
 
     find_source(name)
-    parts = [part.strip() for part in name.split(",") if part.strip()]
-    return ",".join(str(Path(p).resolve()) if Path(p).is_dir() else p for p in parts)
 
 
-def make_policy(name: str, settings: "SmolVLASettings | None" = None) -> Policy:
+def make_policy(name: str, settings: PolicySettings | None = None) -> Policy:
     """The policy of that name, ready to be reset.
 
     Args:

@@ -69,6 +69,12 @@ class SharedPrefix:
         """Of the base."""
         return self.checkpoint.adapter
 
+    @property
+    def embedding_size(self) -> int:
+        """Width of the embedding."""
+        model = self.checkpoint.policy.model.vlm_with_expert
+        return int(model.config.text_config.hidden_size + model.expert_hidden_size)
+
     def noise_shape(self, noises: int) -> tuple[int, int, int]:
         """Of the noise that `sample` takes, (S, T, A)."""
         config = self.checkpoint.policy.config
@@ -103,6 +109,11 @@ class WholePolicies:
     def adapter(self) -> Adapter:
         """Of the first."""
         return self._members[0].adapter
+
+    @property
+    def embedding_size(self) -> int:
+        """Width of the embedding."""
+        return self._members[0].embedding_size
 
     def noise_shape(self, noises: int) -> tuple[int, int, int]:
         """Of the noise that `sample` takes, (S, T, A)."""

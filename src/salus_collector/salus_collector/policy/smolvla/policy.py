@@ -7,14 +7,13 @@ gives for that noise. All noise follows from the episode's seed and the step.
 """
 
 import hashlib
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from salus_collector.policy.base import Decision, EpisodeStart, Observation
+from salus_collector.policy.settings import PolicySettings
 from salus_collector.policy.signals.embedding import EmbeddingStatistics
 from salus_collector.policy.signals.stream import PolicySignals
 from salus_collector.policy.signals.table import POLICY_SIGNAL_COLUMNS, Sampling
@@ -36,36 +35,6 @@ SAME_ACTION: Final = 1e-9
 """Difference up to which an executed action is the proposed one (it went through a message)."""
 
 
-@dataclass(frozen=True)
-class SmolVLASettings:
-    """How a checkpoint is run.
-
-    Attributes:
-        device: of torch.
-        dtype: of the large parts of the model, `float32` or `bfloat16`.
-        noises: S, samples a member; two or more for the policy's own spread.
-        signals_every: steps between two samplings; 1 samples at every step, larger numbers are
-            cheaper and let the signals lag.
-        adapter: of checkpoints that bring none.
-        embedding: whether the raw hidden state is given with every decision.
-    """
-
-    device: str = "cpu"
-    dtype: str = "float32"
-    noises: int = 4
-    signals_every: int = 2
-    adapter: Path | None = None
-    embedding: bool = False
-
-    def __post_init__(self) -> None:
-        if self.dtype not in ("float32", "bfloat16"):
-            raise PolicyError(f"dtype is {self.dtype!r}; known: float32, bfloat16")
-        if self.noises < 1 or self.signals_every < 1:
-            raise PolicyError(
-                f"noises is {self.noises} and signals_every {self.signals_every}; both 1 or more"
-            )
-
-
 class SmolVLA:
     """Implements `salus_collector.policy.base.Policy` over members that are loaded already."""
 
@@ -75,7 +44,7 @@ class SmolVLA:
         self,
         name: str,
         members: Members,
-        settings: SmolVLASettings | None = None,
+        settings: PolicySettings | None = None,
         *,
         digest: str = "",
         statistics: EmbeddingStatistics | None = None,
@@ -86,7 +55,7 @@ class SmolVLA:
             PolicyError: `statistics` are those of another policy.
         """
         self.name, self.digest = name, digest
-        self.settings = settings or SmolVLASettings()
+        self.settings = settings or PolicySettings()
         self._members, self._adapter = members, members.adapter
         self._statistics = statistics
         space = self.action_space
@@ -103,6 +72,11 @@ class SmolVLA:
     def ensemble_size(self) -> int:
         """Its members."""
         return self._members.size
+
+    @property
+    def embedding_size(self) -> int:
+        """Width of the hidden state; 0 where the settings do not ask for it."""
+        return self._members.embedding_size if self.settings.embedding else 0
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -206,15 +180,18 @@ class SmolVLA:
         return inputs
 
 
-def load_smolvla(name: str, settings: SmolVLASettings | None = None) -> SmolVLA:
+def load_smolvla(name: str, settings: PolicySettings | None = None) -> SmolVLA:
     """A policy from an ensemble folder, a checkpoint folder, a hub id, or several with commas.
 
     Raises:
         PolicyError: it cannot be loaded; says what to do.
     """
+    import torch
+
     from salus_collector.policy.smolvla.embedding_fit import read_statistics
 
-    settings = settings or SmolVLASettings()
+    settings = settings or PolicySettings()
+    torch.set_num_threads(settings.threads)
     source = find_source(name)
     members = load_members(
         source, device=settings.device, dtype=settings.dtype, adapter=settings.adapter
@@ -229,7 +206,7 @@ def load_smolvla(name: str, settings: SmolVLASettings | None = None) -> SmolVLA:
     )
 
 
-def source_digest(source: Source, settings: SmolVLASettings) -> str:
+def source_digest(source: Source, settings: PolicySettings) -> str:
     """SHA-256 of weights, configurations, adapters and settings: 16 hexadecimal digits."""
     digest = hashlib.sha256(f"{settings.dtype} {settings.noises} {settings.signals_every}".encode())
     files = [
