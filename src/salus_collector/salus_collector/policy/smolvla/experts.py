@@ -1,9 +1,11 @@
 """Several action experts over one vision-language prefix, run together.
 
 The members of an ensemble differ only in their action experts. So the prefix (images, task, state)
-goes through the vision-language model once, and all experts read its keys and values; `torch.vmap`
-runs them as one batch over their stacked weights. All members get the same noises, so that what
-they disagree on comes from their weights alone.
+goes through the vision-language model once, and all experts read its keys and values. Their
+weights are stacked, and each layer is one batched matrix product over members, noises and chunk:
+the same numbers as LeRobot's `denoise_step` for each member (a test holds them together), without
+its Python a member. All members get the same noises, so that what they disagree on comes from
+their weights alone.
 
 Flow matching as in SmolVLA (Shukor et al. 2025, https://arxiv.org/abs/2506.01844): Euler steps of
 dx/dt = v(x, t) from noise at t = 1 to actions at t = 0.
@@ -15,6 +17,8 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+
+from salus_collector.policy.smolvla.expert_layers import ExpertLayer, Linear, Prefix, rms_norm
 
 EXPERT_PARTS: Final = (
     "vlm_with_expert.lm_expert.",
@@ -52,34 +56,6 @@ class Flow:
     embedding: Tensor
 
 
-class _Denoiser(nn.Module):
-    """`VLAFlowMatching.denoise_step` that also gives the hidden state before its last layer."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self, x: Tensor, time: Tensor, mask: Tensor, positions: Tensor, cached: list[Any]
-    ) -> tuple[Tensor, Tensor]:
-        from transformers import DynamicCache
-
-        model: Any = self.model
-        cache = DynamicCache()
-        for layer, (keys, values) in enumerate(cached):
-            cache.update(keys, values, layer)
-        suffix, _, _ = model.embed_suffix(x, time)
-        outputs, _ = model.vlm_with_expert.forward(
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            inputs_embeds=[None, suffix],
-            use_cache=True,
-        )
-        hidden = outputs[1][:, -x.shape[1] :].to(torch.float32)
-        return model.action_out_proj(hidden), hidden
-
-
 class Experts:
     """K action experts over the prefix of one policy."""
 
@@ -91,17 +67,46 @@ class Experts:
             members: for each member every tensor of `expert_tensors`, by name.
         """
         self.policy, self.size = policy, len(members)
-        self._denoiser = _Denoiser(policy.model)
-        own = {f"model.{name}" for name in members[0]}
-        state = dict(self._denoiser.named_parameters()) | dict(self._denoiser.named_buffers())
-        self._shared = {name: value.detach() for name, value in state.items() if name not in own}
-        self._stacked = {
-            f"model.{name}": torch.stack([member[name].to(value) for member in members])
-            for name, value in members[0].items()
+        own = policy.model.state_dict()
+        weights = {
+            name: torch.stack([member[name].to(own[name]) for member in members])
+            for name in members[0]
         }
-        self._single = {name: value[0] for name, value in self._stacked.items()}
+        self._action_in = Linear.of(weights, "action_in_proj")
+        self._action_out = Linear.of(weights, "action_out_proj")
+        self._mix_in = Linear.of(weights, "action_time_mlp_in")
+        self._mix_out = Linear.of(weights, "action_time_mlp_out")
+        expert = "vlm_with_expert.lm_expert."
+        self._norm = weights[expert + "norm.weight"]
+        self._layers = self._stack_layers(weights, expert)
 
-    @torch.no_grad()
+    def _stack_layers(self, weights: Mapping[str, Tensor], expert: str) -> list[ExpertLayer]:
+        """The expert's layers, each with the place of the prefix layer that it reads."""
+        model, layers = self.policy.model.vlm_with_expert, []
+        every = model.self_attn_every_n_layers
+        own = model.get_model_layers([model.get_vlm_model().text_model, model.lm_expert])[1]
+        for place, layer in enumerate(own):
+            if layer is None:  # an expert with fewer layers skips this one
+                continue
+            number = next(i for i, each in enumerate(model.lm_expert.layers) if each is layer)
+            crosses = "cross" in model.attention_mode and not (every > 0 and place % every == 0)
+            layers.append(
+                ExpertLayer(
+                    weights,
+                    f"{expert}layers.{number}.",
+                    place=place,
+                    crosses=crosses,
+                    heads=model.num_attention_heads,
+                    key_value_heads=model.num_key_value_heads,
+                    head_size=model.vlm.config.text_config.head_dim,
+                    epsilon=layer.input_layernorm.variance_epsilon,
+                    activation=layer.mlp.act_fn,
+                )
+            )
+        self._epsilon = model.lm_expert.norm.variance_epsilon
+        return layers
+
+    @torch.inference_mode()
     def flow(self, batch: Mapping[str, Tensor], noise: Tensor) -> Flow:
         """Sample chunks for one observation.
 
@@ -110,56 +115,66 @@ class Experts:
             noise: (S, T, A) standard normal, A being the policy's `max_action_dim`.
         """
         config = self.policy.config
-        hidden, mask, cached = self._prefix(batch)
-        samples, length, _ = noise.shape
-        prefix = mask.shape[1]
-        # As denoise_step has it: the actions see the prefix, and one another up to their own place.
-        causal = torch.ones(length, length, dtype=torch.bool, device=noise.device).tril()
-        attention = torch.cat([mask[:, None].expand(1, length, prefix), causal[None]], dim=2)
-        attention = attention.expand(samples, -1, -1)
-        positions = mask.sum(dim=1, keepdim=True) + torch.arange(length, device=noise.device)
-        positions = positions.expand(samples, -1)
-        cached = [(k.expand(samples, -1, -1, -1), v.expand(samples, -1, -1, -1)) for k, v in cached]
-
-        def step(weights: dict[str, Tensor], x: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-            state: tuple[Tensor, Tensor] = torch.func.functional_call(
-                self._denoiser,
-                (weights, self._shared),
-                (x, time, attention, positions, cached),
-                strict=True,
-            )
-            return state
-
+        state, prefix = self._prefix(batch)
+        prepared = [layer.prepare(prefix, noise.shape[1]) for layer in self._layers]
+        # Members first, then noises and chunk in one row: (K, S, T, A).
         x = noise.expand(self.size, *noise.shape)
-        first, last = None, None
+        first, hidden = None, None
         for i in range(config.num_steps):
-            time = torch.tensor(1.0 - i / config.num_steps, device=noise.device).expand(samples)
-            if self.size == 1:  # spares the cost of vmap
-                velocity, last = (part[None] for part in step(self._single, x[0], time))
-            else:
-                velocity, last = torch.vmap(step, in_dims=(0, 0, None))(self._stacked, x, time)
+            velocity, hidden = self._velocity(x, 1.0 - i / config.num_steps, prepared)
             first = velocity if first is None else first
             x = x - velocity / config.num_steps
         assert first is not None
-        assert last is not None
+        assert hidden is not None
         size = config.action_feature.shape[0]
-        pooled = torch.cat([hidden.float(), last[0].mean(dim=(0, 1))])
+        pooled = torch.cat([state.float(), hidden[0].mean(dim=(0, 1))])
         return Flow(x[..., :size], first[..., :size], pooled)
 
-    def _prefix(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, list[Any]]:
-        """Last hidden state (H,), padding mask (1, P), and keys and values of every layer."""
+    def _velocity(self, x: Tensor, time: float, prepared: list[Any]) -> tuple[Tensor, Tensor]:
+        """`denoise_step` of every member: velocity (K, S, T, A) and last hidden state."""
+        from lerobot.policies.common.vla_utils import create_sinusoidal_pos_embedding
+
+        config, (members, noises, length, _) = self.policy.config, x.shape
+        embedded = self._action_in(x.flatten(1, 2))
+        clock = create_sinusoidal_pos_embedding(
+            torch.tensor([time], device=x.device),
+            embedded.shape[-1],
+            config.min_period,
+            config.max_period,
+            device=x.device,
+        ).to(embedded.dtype)
+        both = torch.cat([embedded, clock.expand_as(embedded)], dim=-1)
+        hidden = self._mix_out(nn.functional.silu(self._mix_in(both)))
+        for layer, ready in zip(self._layers, prepared, strict=True):
+            hidden = layer(hidden, ready, noises)
+        hidden = rms_norm(hidden, self._norm, self._epsilon).to(torch.float32)
+        velocity = self._action_out(hidden)
+        shape = (members, noises, length, -1)
+        return velocity.view(shape), hidden.view(shape)
+
+    def _prefix(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Prefix]:
+        """Last hidden state (H,), and keys and values of every layer of the prefix."""
         from lerobot.policies.smolvla.modeling_smolvla import make_att_2d_masks
         from lerobot.utils.constants import OBS_LANGUAGE_ATTENTION_MASK, OBS_LANGUAGE_TOKENS
 
         policy, model = self.policy, self.policy.model
-        images, image_masks = policy.prepare_images(batch)
+        # What is masked out influences nothing, so it is left out: absent cameras here, padding
+        # of the task's words below.
+        views = [
+            (image, mask)
+            for image, mask in zip(*policy.prepare_images(batch), strict=True)
+            if bool(mask.all())
+        ]
         embedded, pad, attend = model.embed_prefix(
-            images,
-            image_masks,
+            [image for image, _ in views],
+            [mask for _, mask in views],
             batch[OBS_LANGUAGE_TOKENS],
             batch[OBS_LANGUAGE_ATTENTION_MASK],
             state=policy.prepare_state(batch),
         )
+        seen = pad[0].nonzero()[:, 0]
+        embedded, attend = embedded[:, seen], attend[:, seen]
+        pad = torch.ones_like(attend)
         outputs, cache = model.vlm_with_expert.forward(
             attention_mask=make_att_2d_masks(pad, attend),
             position_ids=torch.cumsum(pad, dim=1) - 1,
@@ -167,5 +182,6 @@ class Experts:
             inputs_embeds=[embedded, None],
             use_cache=True,
         )
-        last = int(pad[0].nonzero()[-1])
-        return outputs[0][0, last], pad, [(layer.keys, layer.values) for layer in cache.layers]
+        return outputs[0][0, -1], Prefix(
+            [(layer.keys[0], layer.values[0]) for layer in cache.layers]
+        )
