@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from salus_collector.policy.signals.table import (
 from salus_data.types import Validity
 
 Array = NDArray[np.float64]
+
+EPISTEMIC: Final = [signal.name for signal in POLICY_SIGNALS].index("epistemic")
 
 
 class PolicySignals:
@@ -59,16 +62,17 @@ class PolicySignals:
             reasons = np.full(len(POLICY_SIGNALS), Validity.WARMING_UP, np.uint8)
             return self._values.copy(), reasons
         reach = self._before is not None and self._lag < now.samples.shape[2]
-        validity = [self._reason(signal, now, reach) for signal in POLICY_SIGNALS]
+        validity = np.empty(len(POLICY_SIGNALS), np.uint8)
         for k, signal in enumerate(POLICY_SIGNALS):
-            if validity[k] is Validity.VALID and (sampling is not None or not signal.sampled):
-                self._values[k] = signal.compute(self._moment(now))
-            if signal.name == "epistemic" and validity[k] is Validity.VALID:
-                self._epistemic.append(float(self._values[k]))
-                validity = [self._reason(other, now, reach) for other in POLICY_SIGNALS]
-            if validity[k] is not Validity.VALID:
+            reason = self._reason(signal, now, reach)
+            validity[k] = reason
+            if reason is not Validity.VALID:
                 self._values[k] = math.nan
-        return self._values.copy(), np.array(validity, np.uint8)
+            elif sampling is not None or not signal.sampled:
+                self._values[k] = signal.compute(self._moment(now))
+            if k == EPISTEMIC and reason is Validity.VALID:  # comes before what is made from it
+                self._epistemic.append(float(self._values[k]))
+        return self._values.copy(), validity
 
     def _moment(self, now: Sampling) -> Moment:
         return Moment(

@@ -1,6 +1,8 @@
 """Loads one SmolVLA checkpoint of LeRobot, strictly: all of its weights and files, or an error."""
 
+import io
 import json
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -178,7 +180,9 @@ def _load_policy(folder: Path, config: Any) -> Any:
     from safetensors import SafetensorError
 
     try:
-        policy = SmolVLAPolicy.from_pretrained(folder, config=config, strict=True)
+        # LeRobot prints while it loads; standard output belongs to the commands' results.
+        with redirect_stdout(io.StringIO()):
+            policy = SmolVLAPolicy.from_pretrained(folder, config=config, strict=True)
     except (RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise PolicyError(f"{folder / WEIGHTS}: does not fit {CONFIG}: {reason:.300}") from error
