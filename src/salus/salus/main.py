@@ -5,7 +5,16 @@ import sys
 import typer
 
 from salus import __version__
-from salus.commands import collect, doctor, import_bag, monitor, relabel, stores, summary
+from salus.commands import (
+    collect,
+    doctor,
+    import_bag,
+    monitor,
+    relabel,
+    stores,
+    summary,
+    summary from salus.commands import bench,
+)
 from salus_data.errors import SalusError
 
 app = typer.Typer(
@@ -26,6 +35,7 @@ app.command("import-bag")(import_bag.import_bag)
 app.command("info")(stores.info)
 app.command("merge")(stores.merge)
 app.command("show")(stores.show)
+app.add_typer(bench.app, name="bench")
 
 
 @app.callback(invoke_without_command=True)
