@@ -5,7 +5,7 @@ import sys
 import typer
 
 from salus import __version__
-from salus.commands import collect, doctor, relabel, summary
+from salus.commands import benchmark, collect, doctor, relabel, summary
 from salus_data.errors import SalusError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("collect")(collect.collect)
 app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)
+app.command("benchmark")(benchmark.benchmark)
 app.command("summary")(summary.summary)
 
 
