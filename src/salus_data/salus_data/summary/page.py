@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from salus_data import __version__
 from salus_data.doctor import Report, examine
 from salus_data.doctor.leaks import CLOCKS
-from salus_data.summary.pictures import bars, cameras, filmstrip
+from salus_data.summary.pictures import bars, cameras
 from salus_data.summary.statistics import (
     chosen_episodes,
     disturbance_families,
@@ -20,6 +20,7 @@ from salus_data.summary.statistics import (
     onset_steps,
     outcome_shares,
 )
+from salus_data.summary.stories import story
 from salus_data.view import StoreView
 
 Stores = StoreView | Path | str | Iterable[Path | str]
@@ -73,7 +74,7 @@ def write_summary(
         families=disturbance_families(view),
         labels=label_rows(view),
         onsets=onset_steps(view),
-        filmstrips=[filmstrip(view, i) for i in chosen_episodes(view)] if cameras(view) else [],
+        stories=[story(view, i) for i in chosen_episodes(view)],
         bars=bars(view),
         longest=max((view.length(i) for i in range(len(view))), default=1),
         report=report,

@@ -105,7 +105,7 @@ def filmstrip(view: StoreView, episode: int) -> Filmstrip:
     return Filmstrip(
         record.id,
         ending(record, view.contract),
-        _description(view, episode),
+        description(view, episode),
         frames,
     )
 
@@ -131,7 +131,7 @@ def bars(view: StoreView) -> list[Bar]:
             record.onset_step,
             record.confirm_step,
             tuple(step for _, step in record.milestones),
-            f"{record.id}: {_description(view, i)}",
+            f"{record.id}: {description(view, i)}",
         )
         for i, record in enumerate(view.records)
     ]
@@ -146,7 +146,8 @@ def _caption(step: int, onset: int, last: int, period: float) -> str:
     return "end" if step == last else f"{step * period:.2f} s"
 
 
-def _description(view: StoreView, episode: int) -> str:
+def description(view: StoreView, episode: int) -> str:
+    """Length, ending, event, bodies, force and disturbances of an episode, in one line."""
     record = view.records[episode]
     parts = [f"{view.length(episode)} steps", ending(record, view.contract)]
     if record.onset_step >= 0:

@@ -1,0 +1,1 @@
+"""What the cameras show: a small network that locates object and obstacle, and its signals."""

@@ -1,0 +1,77 @@
+"""A policy with the localiser beside it: it acts as it would, and the cameras have their say."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from salus_collector.perception.localiser import Localiser
+from salus_collector.perception.signals import VISUAL_COLUMNS, visual_signals
+from salus_collector.perception.targets import CAMERAS
+from salus_collector.policy.base import Decision, EpisodeStart, Observation, Policy
+from salus_data.action_space import ActionSpace
+from salus_data.contract import Column
+
+
+class SeeingPolicy:
+    """Adds the visual signals to those of a policy; implements `policy.base.Policy`.
+
+    The actions are the policy's own, to the bit. `signals` are the policy's, then the visual ones.
+    """
+
+    needs_images = True
+
+    def __init__(self, policy: Policy, localiser: Localiser) -> None:
+        self.policy = policy
+        self._localiser = localiser
+
+    @property
+    def name(self) -> str:
+        """Of the policy that acts."""
+        return self.policy.name
+
+    @property
+    def digest(self) -> str:
+        """Of the policy and of the localiser, since both decide what the signals are."""
+        both = f"{self.policy.digest} {self._localiser.digest}"
+        return hashlib.sha256(both.encode()).hexdigest()[:16]
+
+    @property
+    def action_space(self) -> ActionSpace:
+        """Of the policy that acts."""
+        return self.policy.action_space
+
+    @property
+    def signals(self) -> tuple[Column, ...]:
+        """Of the policy, then VISUAL_COLUMNS."""
+        return (*self.policy.signals, *VISUAL_COLUMNS)
+
+    @property
+    def ensemble_size(self) -> int:
+        """Of the policy that acts."""
+        return self.policy.ensemble_size
+
+    def reset(self, start: EpisodeStart) -> None:
+        """Begin an episode; the localiser has no memory."""
+        self.policy.reset(start)
+
+    def act(self, observation: Observation) -> Decision:
+        """The policy's decision with eight signals more.
+
+        Raises:
+            FormatError: the images' size is no multiple of the localiser's.
+        """
+        decision = self.policy.act(observation)
+        images = {camera: observation[f"image_{camera}"] for camera in CAMERAS}
+        sighting = self._localiser.look(images, observation["state"])
+        values, validity = visual_signals(sighting, observation["state"], observation["perceived"])
+        return dataclasses.replace(
+            decision,
+            signals=np.concatenate([decision.signals, values]),
+            validity=np.concatenate([decision.validity, validity]),
+        )
+
+    def executed(self, action: NDArray[np.float64]) -> None:
+        """Tell the policy that acts."""
+        self.policy.executed(action)
