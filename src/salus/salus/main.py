@@ -6,6 +6,7 @@ import typer
 
 from salus import __version__
 from salus.commands import (
+    benchmark,
     collect,
     doctor,
     import_bag,
@@ -30,6 +31,7 @@ app.command("monitor")(monitor.monitor)
 app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)
+app.command("benchmark")(benchmark.benchmark)
 app.command("summary")(summary.summary)
 app.command("import-bag")(import_bag.import_bag)
 app.command("info")(stores.info)
