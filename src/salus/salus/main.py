@@ -5,7 +5,7 @@ import sys
 import typer
 
 from salus import __version__
-from salus.commands import collect, doctor, relabel, summary
+from salus.commands import collect, doctor, import_rollouts, relabel, summary
 from salus_data.errors import SalusError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)
 app.command("summary")(summary.summary)
+app.command("import-rollouts")(import_rollouts.import_rollouts)
 
 
 @app.callback(invoke_without_command=True)
