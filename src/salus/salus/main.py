@@ -10,6 +10,7 @@ from salus.commands import (
     collect,
     doctor,
     import_bag,
+    import_rollouts,
     monitor,
     relabel,
     stores,
@@ -38,6 +39,7 @@ app.command("info")(stores.info)
 app.command("merge")(stores.merge)
 app.command("show")(stores.show)
 app.add_typer(bench.app, name="bench")
+app.command("import-rollouts")(import_rollouts.import_rollouts)
 
 
 @app.callback(invoke_without_command=True)
