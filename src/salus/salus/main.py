@@ -6,6 +6,8 @@ import typer
 
 from salus import __version__
 from salus.commands import (
+    bench,
+    bench_bag,
     benchmark,
     collect,
     doctor,
@@ -15,7 +17,6 @@ from salus.commands import (
     relabel,
     stores,
     summary,
-    summary from salus.commands import bench,
 )
 from salus_data.errors import SalusError
 
@@ -38,8 +39,9 @@ app.command("import-bag")(import_bag.import_bag)
 app.command("info")(stores.info)
 app.command("merge")(stores.merge)
 app.command("show")(stores.show)
-app.add_typer(bench.app, name="bench")
 app.command("import-rollouts")(import_rollouts.import_rollouts)
+bench.app.command("bag")(bench_bag.bag)
+app.add_typer(bench.app, name="bench")
 
 
 @app.callback(invoke_without_command=True)

@@ -41,7 +41,7 @@ SHAPES: Final = {
 
 
 def silu(x: Array) -> Array:
-    """x sigmoid(x)."""
+    """X sigmoid(x)."""
     return x * sigmoid(x)
 
 
