@@ -18,6 +18,7 @@ from salus_msgs.msg import (
 from sensor_msgs.msg import Image, JointState
 
 from salus_collector.nodes.observation_join import JoinedObservation, ObservationJoin
+from salus_collector.perception.seeing import with_localiser
 from salus_collector.policy.base import Decision, EpisodeStart
 from salus_collector.policy.registry import make_policy
 from salus_collector.policy.runner import PolicyRunner
@@ -44,6 +45,9 @@ class PolicyParameters:
     cameras: list[str] = parameter(
         ["front", "wrist"], "cameras that are recorded; one empty name: none"
     )
+    localiser: str = parameter(
+        "", "adds signals of what the cameras show: `shipped`, a file of weights; empty: none"
+    )
     config_digest: str = parameter("", "digest of the settings of the whole graph")
 
 
@@ -54,7 +58,7 @@ class PolicyNode(Node):
         super().__init__("policy_node", **node_options)
         self._settings = declare(self, PolicyParameters)
         self._cameras = [name for name in self._settings.cameras if name]
-        policy = make_policy(self._settings.policy)
+        policy = with_localiser(make_policy(self._settings.policy), self._settings.localiser)
         self._runner = PolicyRunner(policy)
         self._join = ObservationJoin(self._cameras_needed())
         self._waiting: JoinedObservation | None = None  # observed before its episode was announced
