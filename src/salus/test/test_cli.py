@@ -1,4 +1,4 @@
-"""The command line: exit statuses, help, and errors that name the field, the value and the choice."""
+"""The command line: exit statuses, help, errors that name the field, value and choice."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""collect_node: asks for what is missing, counts what came of it, and gives up when nothing moves."""
+"""collect_node: asks for what is missing, counts what comes, gives up when nothing moves."""
 
 import pytest
 

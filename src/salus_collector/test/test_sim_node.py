@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip("salus_msgs.msg")
 
+import itertools
+
 from probe import Probe, call
 from rosgraph_msgs.msg import Clock
 from salus_msgs.msg import EpisodeEvent, PerceivedObjects, PolicyAction
@@ -32,9 +34,11 @@ class Bench:
         self.actions = self.probe.advertise(PolicyAction, topics.ACTION)
         self.reset_client = self.probe.create_client(Reset, "reset")
         assert graph.spin_until(
-            lambda: self.probe.count_subscribers(topics.ACTION)
-            and self.probe.count_publishers(topics.PERCEIVED)
-            and self.probe.count_publishers(topics.EPISODE)
+            lambda: (
+                self.probe.count_subscribers(topics.ACTION)
+                and self.probe.count_publishers(topics.PERCEIVED)
+                and self.probe.count_publishers(topics.EPISODE)
+            )
         )
         graph.spin_for(0.3)
 
@@ -85,7 +89,7 @@ def test_one_action_one_observation_and_a_clock_that_only_grows(bench):
     assert steps == [*range(6), *range(6)]
     stamps = [convert.to_nanoseconds(message.clock) for message in bench.clock]
     assert len(stamps) == 12
-    assert all(a < b for a, b in zip(stamps, stamps[1:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(stamps))
     assert stamps == [convert.to_nanoseconds(m.header.stamp) for m in bench.observations]
 
 

@@ -23,9 +23,7 @@ class Scene:
         graph.add(SupervisorNode)
         probe = graph.add(lambda **options: Node("probe", **options))
         self.actions, self.states = [], []
-        probe.create_subscription(
-            PolicyAction, topics.ACTION, self.actions.append, topics.STEP_QOS
-        )
+        probe.create_subscription(PolicyAction, topics.ACTION, self.actions.append, topics.STEP_QOS)
         probe.create_subscription(
             SupervisorState, topics.SUPERVISOR, self.states.append, topics.LATCHED_QOS
         )
@@ -34,8 +32,10 @@ class Scene:
         )
         self.episodes = probe.create_publisher(EpisodeEvent, topics.EPISODE, topics.EVENT_QOS)
         assert graph.spin_until(
-            lambda: probe.count_subscribers(topics.ACTION_PROPOSED)
-            and probe.count_publishers(topics.ACTION)
+            lambda: (
+                probe.count_subscribers(topics.ACTION_PROPOSED)
+                and probe.count_publishers(topics.ACTION)
+            )
         )
         graph.spin_for(0.3)
 
