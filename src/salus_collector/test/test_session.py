@@ -36,8 +36,9 @@ def run_expert(session, index):
     """The frames of one episode."""
     frame = session.start(index)
     runner = PolicyRunner(Expert())
-    runner.begin(EpisodeStart(session.plan.seed, session.task, session.step_period),
-                 session.idle_steps)
+    runner.begin(
+        EpisodeStart(session.plan.seed, session.task, session.step_period), session.idle_steps
+    )
     frames = [frame]
     while frame is not None:
         decision = runner.decide(frame.observation)

@@ -1,4 +1,4 @@
-"""ROS domains for runs that must not meet: tests and benchmarks beside each other on one machine."""
+"""ROS domains for runs that must not meet: tests and benchmarks on one machine."""
 
 import fcntl
 import os

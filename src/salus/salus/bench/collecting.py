@@ -102,7 +102,11 @@ def measure_record(episodes: int, image_size: int) -> Benchmark:
     with tempfile.TemporaryDirectory() as folder:
         fast = collect(Path(folder) / "lockstep", episodes, 1, image_size=image_size)
         live = collect(
-            Path(folder) / "realtime", max(1, episodes // 4), 1, realtime=True, image_size=image_size
+            Path(folder) / "realtime",
+            max(1, episodes // 4),
+            1,
+            realtime=True,
+            image_size=image_size,
         )
         packed, raw = image_bytes(Path(folder) / "lockstep" / "w0.zarr")
     return Benchmark(

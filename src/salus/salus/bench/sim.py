@@ -185,8 +185,11 @@ class Loops:
             graph.add(SimNode, {"image_size": self._size, "seed": 0})
             responder = graph.add(lambda **options: Responder(self._actions, **options))
             joined = graph.spin_until(
-                lambda: responder.reset.service_is_ready() and responder.count_subscribers("action")
-                and responder.count_publishers("perceived") > 0,
+                lambda: (
+                    responder.reset.service_is_ready()
+                    and responder.count_subscribers("action")
+                    and responder.count_publishers("perceived") > 0
+                ),
                 PATIENCE,
             )
             future = responder.reset.call_async(Reset.Request(index=0))
