@@ -5,7 +5,7 @@ import sys
 import typer
 
 from salus import __version__
-from salus.commands import collect, doctor, monitor, relabel, summary
+from salus.commands import collect, doctor, import_bag, monitor, relabel, stores, summary
 from salus_data.errors import SalusError
 
 app = typer.Typer(
@@ -22,6 +22,10 @@ app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)
 app.command("summary")(summary.summary)
+app.command("import-bag")(import_bag.import_bag)
+app.command("info")(stores.info)
+app.command("merge")(stores.merge)
+app.command("show")(stores.show)
 
 
 @app.callback(invoke_without_command=True)

@@ -133,7 +133,7 @@ def test_the_shipped_one_sees_the_object_within_a_centimetre() -> None:
 
 
 def test_training_writes_a_file_that_can_be_loaded(tmp_path: Path) -> None:
-    parts = list(frames.expert_frames(2, 11, NO_DISTURBANCES))
+    parts = list(frames.expert_frames(4, 11, NO_DISTURBANCES))
     fields = ("images", "pose", "lengths", "present")
     whole = frames.Frames(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
     network = fit(whole, len(whole) - 4, epochs=1, seed=0)

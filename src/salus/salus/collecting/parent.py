@@ -44,6 +44,7 @@ class CollectionRun:
                     self._settings.ros_arguments(w),
                     queue,
                     bool(self._settings.model),
+                    self._settings.bag,
                 ),
             )
             for w in range(self._settings.workers)

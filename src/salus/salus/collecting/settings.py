@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from ament_index_python.packages import get_package_share_directory
 
-from salus_collector.collection import store_path
+from salus_collector.collection import bag_path, store_path
 from salus_collector.sim.disturbance_config import load_mix
 from salus_data.errors import FormatError, UnknownNameError
 from salus_predictor.supervisor.config import load_config
@@ -25,7 +25,7 @@ class CollectSettings:
     Attributes:
         episodes: how many the collection is to have in the end.
         out: its folder.
-        policy: by name.
+        policy: by name, or checkpoints (`salus_collector.policy.registry`), paths absolute.
         seed: root seed.
         workers: processes that share the work.
         disturbances: `none`, a family or a YAML file.
@@ -35,6 +35,7 @@ class CollectSettings:
         model: folder of a predictor that watches, or `shipped`; empty: none.
         supervise: `off`, `shadow`, `active` or `auto`, as of supervisor_node; read with a model.
         rules: YAML file of the supervisor; empty: config/supervisor.yaml.
+        bag: record a rosbag2 bag a worker as well.
     """
 
     episodes: int
@@ -49,6 +50,7 @@ class CollectSettings:
     model: str = ""
     supervise: str = "auto"
     rules: str = ""
+    bag: bool = False
 
     def check(self) -> None:
         """Refuse what cannot work before anything is started.
@@ -56,15 +58,14 @@ class CollectSettings:
         Raises:
             SalusError: names the option, its value and what it may be.
         """
-        from salus_collector.policy.registry import policy_names
+        from salus_collector.policy.registry import check_policy
 
         load_mix(self.disturbances)
         if self.model:
             load_config(self.rules_file())
             if self.supervise not in MODES:
                 raise UnknownNameError("supervisor mode", self.supervise, MODES)
-        if self.policy not in policy_names():
-            raise UnknownNameError("policy", self.policy, policy_names())
+        check_policy(self.policy)
         if not self.config.is_file():
             raise FormatError(f"{self.config}: no such configuration file")
         if self.out.exists() and not self.out.is_dir():
@@ -97,9 +98,9 @@ class CollectSettings:
     def command(self) -> str:
         """The command line that asks for this collection."""
         left_out = (
-            ("realtime", "workers")
+            ("realtime", "workers", "bag")
             if self.model
-            else ("realtime", "workers", "model", "supervise", "rules")
+            else ("realtime", "workers", "bag", "model", "supervise", "rules")
         )
         options = {k: v for k, v in asdict(self).items() if k not in left_out and v != ""}
         line = "salus collect " + " ".join(
@@ -135,6 +136,10 @@ class CollectSettings:
             "policy_node": policy,
             "recorder_node": {
                 "store": str(store_path(self.out, worker)),
+                "provenance": self.command(),
+            },
+            "bag_node": {
+                "bag": str(bag_path(self.out, worker)),
                 "provenance": self.command(),
             },
             "collect_node": {

@@ -15,6 +15,7 @@ from rclpy.node import Node
 
 from salus.collecting.settings import own_domain
 from salus_collector.collection import CollectionProgress
+from salus_collector.nodes.bag_node import BagNode
 from salus_collector.nodes.collect_node import CollectNode
 from salus_collector.nodes.policy_node import PolicyNode
 from salus_collector.nodes.recorder_node import RecorderNode
@@ -30,6 +31,7 @@ def collect_in_process(
     on_progress: Callable[[CollectionProgress], None],
     *,
     watched: bool = False,
+    bag: bool = False,
 ) -> int:
     """Run the graph of one worker in this process until its episodes are in the store.
 
@@ -37,6 +39,7 @@ def collect_in_process(
         arguments: ROS arguments of every node.
         on_progress: hears every change.
         watched: a predictor runs beside the policy.
+        bag: a rosbag2 bag is recorded beside the store.
 
     Returns:
         Exit status: 0 all committed, 1 some discarded or stalled, 130 interrupted.
@@ -49,7 +52,8 @@ def collect_in_process(
     executor = EventsExecutor()
     try:
         watchers: tuple[Callable[[], Node], ...] = (PredictorNode,) if watched else ()
-        for make in (SimNode, SupervisorNode, *watchers, RecorderNode, PolicyNode):
+        bags: tuple[Callable[[], Node], ...] = (BagNode,) if bag else ()
+        for make in (SimNode, SupervisorNode, *watchers, RecorderNode, *bags, PolicyNode):
             nodes.append(make())
             executor.add_node(nodes[-1])
         driver = CollectNode(on_progress)
@@ -68,7 +72,12 @@ def collect_in_process(
 
 
 def run_worker(
-    worker: int, workers: int, arguments: list[str], queue: "Queue[Any]", watched: bool = False
+    worker: int,
+    workers: int,
+    arguments: list[str],
+    queue: "Queue[Any]",
+    watched: bool = False,
+    bag: bool = False,
 ) -> None:
     """Target of a worker process: progress goes to the queue as ("progress", worker, copy).
 
@@ -82,6 +91,7 @@ def run_worker(
             arguments,
             lambda progress: queue.put(("progress", worker, copy.deepcopy(progress))),
             watched=watched,
+            bag=bag,
         )
     except SalusError as error:
         status, message = 2, str(error)

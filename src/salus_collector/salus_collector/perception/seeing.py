@@ -52,6 +52,11 @@ class SeeingPolicy:
         """Of the policy that acts."""
         return self.policy.ensemble_size
 
+    @property
+    def embedding_size(self) -> int:
+        """Of the policy that acts."""
+        return self.policy.embedding_size
+
     def reset(self, start: EpisodeStart) -> None:
         """Begin an episode; the localiser has no memory."""
         self.policy.reset(start)
