@@ -178,7 +178,13 @@ def array_specs(
         ),
         _columns("perceived", "float64", contract.perceived),
         ArraySpec("chunk_phase", "int16"),
-        ArraySpec("embedding", "float16", (embedding_size,)),
+        # NaN while the policy waits, before the first step that it decides.
+        ArraySpec(
+            "embedding",
+            "float16",
+            (embedding_size,),
+            required_finite=np.zeros(embedding_size, np.bool_),
+        ),
         ArraySpec("sim_state", "float64", (sim_state_size,)),
         *(
             ArraySpec(f"{IMAGE_PREFIX}{camera}", "uint8", (*size, 3))

@@ -25,7 +25,7 @@ class CollectSettings:
     Attributes:
         episodes: how many the collection is to have in the end.
         out: its folder.
-        policy: by name.
+        policy: by name, or checkpoints (`salus_collector.policy.registry`), paths absolute.
         seed: root seed.
         workers: processes that share the work.
         disturbances: `none`, a family or a YAML file.
@@ -61,15 +61,14 @@ class CollectSettings:
             SalusError: names the option, its value and what it may be.
         """
         from salus_collector.perception.network import PIXELS
-        from salus_collector.policy.registry import policy_names
+        from salus_collector.policy.registry import check_policy
 
         load_mix(self.disturbances)
         if self.model:
             load_config(self.rules_file())
             if self.supervise not in MODES:
                 raise UnknownNameError("supervisor mode", self.supervise, MODES)
-        if self.policy not in policy_names():
-            raise UnknownNameError("policy", self.policy, policy_names())
+        check_policy(self.policy)
         if self.localiser and (self.image_size == 0 or self.image_size % PIXELS):
             raise FormatError(
                 f"--image-size is {self.image_size}; --localiser looks at images of {PIXELS} "

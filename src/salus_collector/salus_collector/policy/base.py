@@ -37,7 +37,7 @@ class Decision:
         chunk_phase: steps since the chunk was computed; -1 without chunks.
         signals: (K,) in the order of `Policy.signals`, NaN where one has no value.
         validity: (K,) `salus_data.types.Validity`, the reason for each NaN.
-        embedding: (E,) pooled hidden state; None where the policy has none.
+        embedding: (E,) pooled hidden state, NaN while the policy waits; None where it has none.
     """
 
     action: NDArray[np.float64]
