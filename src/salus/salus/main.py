@@ -5,7 +5,17 @@ import sys
 import typer
 
 from salus import __version__
-from salus.commands import collect, doctor, import_bag, monitor, relabel, stores, summary
+from salus.commands import (
+    calibrate,
+    collect,
+    doctor,
+    import_bag,
+    monitor,
+    relabel,
+    stores,
+    summary,
+    train,
+)
 from salus_data.errors import SalusError
 
 app = typer.Typer(
@@ -22,6 +32,8 @@ app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)
 app.command("summary")(summary.summary)
+app.command("train")(train.train)
+app.command("calibrate")(calibrate.calibrate)
 app.command("import-bag")(import_bag.import_bag)
 app.command("info")(stores.info)
 app.command("merge")(stores.merge)

@@ -106,7 +106,7 @@ def _from_records(data: StepData) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     last = np.full(len(data), np.iinfo(np.int64).max)  # first row on which nothing is asked
     for number, record in enumerate(data.records):
         changed = record.first_intervention_step
-        if 0 <= changed and not 0 <= record.onset_step <= changed:
+        if changed >= 0 and not 0 <= record.onset_step <= changed:
             continue  # what would have followed is not known
         if record.outcome is Outcome.SUCCESS:
             outcome[number] = 0
