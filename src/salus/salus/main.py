@@ -9,6 +9,7 @@ from salus.commands import (
     bench,
     bench_bag,
     benchmark,
+    calibrate,
     collect,
     doctor,
     import_bag,
@@ -17,6 +18,7 @@ from salus.commands import (
     relabel,
     stores,
     summary,
+    train,
 )
 from salus_data.errors import SalusError
 
@@ -35,6 +37,8 @@ app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)
 app.command("benchmark")(benchmark.benchmark)
 app.command("summary")(summary.summary)
+app.command("train")(train.train)
+app.command("calibrate")(calibrate.calibrate)
 app.command("import-bag")(import_bag.import_bag)
 app.command("info")(stores.info)
 app.command("merge")(stores.merge)

@@ -21,7 +21,7 @@ MIN_EPISODES: Final = 5
 """Episodes that a step needs for a centre of its own; later steps take the last one that has."""
 
 SPREAD_FLOOR: Final = 1e-3
-"""Least spread, as a probability: a risk that never moved must not make the band infinitely thin."""
+"""Least spread, as a probability: a risk that never moved must not make a band of no width."""
 
 
 @dataclass(frozen=True)

@@ -51,13 +51,13 @@ class Memory:
         """Begin an episode: nothing of the one before has any effect."""
         shape = (self._batch, self._normalisation.size)
         self._step = 0
-        self._values = np.full((WINDOWS[0], *shape), np.nan)
+        self._values: Array = np.full((WINDOWS[0], *shape), np.nan)
         # Per window the count, sum, sum of squares, minimum and maximum, as they were at each of
         # the last steps; an empty window is (0, 0, 0, inf, -inf).
         empty = np.zeros((5, *shape))
         empty[3], empty[4] = np.inf, -np.inf
-        self._tens = np.repeat(empty[None], 2 * WINDOWS[0] + 1, axis=0)
-        self._thirties = np.repeat(empty[None], WINDOWS[1] + 1, axis=0)
+        self._tens: Array = np.repeat(empty[None], 2 * WINDOWS[0] + 1, axis=0)
+        self._thirties: Array = np.repeat(empty[None], WINDOWS[1] + 1, axis=0)
 
     def keep(self, batch: int) -> None:
         """Go on with the first `batch` episodes only; the others have ended."""
@@ -81,8 +81,7 @@ class Memory:
         ten = _aggregate(self._values)
         self._tens[self._step % len(self._tens)] = ten
         ten_back, twenty_back = (
-            self._tens[(self._step - lag) % len(self._tens)]
-            for lag in (WINDOWS[0], 2 * WINDOWS[0])
+            self._tens[(self._step - lag) % len(self._tens)] for lag in (WINDOWS[0], 2 * WINDOWS[0])
         )
         thirty = _join(_join(ten, ten_back), twenty_back)
         self._thirties[self._step % len(self._thirties)] = thirty

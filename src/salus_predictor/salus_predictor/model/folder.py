@@ -80,13 +80,23 @@ class Model:
         """Check that the model has seen none of the episodes.
 
         Raises:
-            FormatError: it was trained or validated on the seed of one of them.
+            FormatError: it was trained or calibrated on the seed of one of them.
         """
-        seen = {*self.episodes.train, *self.episodes.validation}
+        self._refuse_seeds(data, {*self.episodes.train, *self.episodes.validation})
+
+    def require_untrained(self, data: StepData) -> None:
+        """Check that the model was not trained on any of the episodes; it may have validated.
+
+        Raises:
+            FormatError: it was trained on the seed of one of them.
+        """
+        self._refuse_seeds(data, set(self.episodes.train))
+
+    def _refuse_seeds(self, data: StepData, seen: set[int]) -> None:
         if known := [record.id for record in data.records if record.seed in seen]:
             raise FormatError(
                 f"{len(known)} of {len(data)} episodes ({known[0]}, ...) have seeds that the model "
-                "was trained or validated on: score it on others"
+                "was fitted to: give it others"
             )
 
 
@@ -235,9 +245,7 @@ def _check_agreement(described: ModelFile, contract: Contract, inputs: Sequence[
         raise FormatError("an input is named twice")
 
 
-def _calibration(
-    described: ModelFile, content: bytes, horizons: int, types: int
-) -> Calibration:
+def _calibration(described: ModelFile, content: bytes, horizons: int, types: int) -> Calibration:
     told = described.calibration
     arrays = _tensors(content, CALIBRATION)
     if set(arrays) != {"scores", "centre", "spread", "excess"}:

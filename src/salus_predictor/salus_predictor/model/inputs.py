@@ -45,7 +45,7 @@ def choose_inputs(contract: Contract, inputs: str) -> tuple[str, ...]:
         wanted = [name.strip() for name in inputs.split(",") if name.strip()]
     if not wanted:
         raise FormatError(
-            f"inputs {inputs!r} leave no signal of {', '.join(given) or 'a store without signals'}; "
+            f"inputs {inputs!r} leave no signal of {', '.join(given) or 'a bare store'}; "
             f"give {', '.join(INPUT_SETS)} or signals with commas"
         )
     if len(set(wanted)) < len(wanted):

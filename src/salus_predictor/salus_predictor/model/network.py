@@ -41,7 +41,7 @@ SHAPES: Final = {
 
 
 def silu(x: Array) -> Array:
-    """X sigmoid(x)."""
+    """The input times its sigmoid."""
     return x * sigmoid(x)
 
 
@@ -120,7 +120,7 @@ class NetworkState:
 
     def __init__(self, network: Network, batch: int) -> None:
         self._network = network
-        self._hidden = np.zeros((batch, network.tensors["gru.weight_hh_l0"].shape[1]))
+        self._hidden: Array = np.zeros((batch, network.tensors["gru.weight_hh_l0"].shape[1]))
 
     def keep(self, batch: int) -> None:
         """Go on with the first `batch` episodes only."""

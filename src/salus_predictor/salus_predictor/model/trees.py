@@ -19,7 +19,6 @@ from salus_data.errors import FormatError
 Array = NDArray[np.float64]
 
 
-
 @dataclass(frozen=True)
 class Trees:
     """Trained boosters.

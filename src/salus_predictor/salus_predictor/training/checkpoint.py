@@ -61,9 +61,7 @@ class Checkpoint:
             progress = Progress(**json.loads(content[8 : 8 + length]))
             fit.restore(load(content[8 + length :]), progress)
         except (ValueError, TypeError, KeyError, SafetensorError) as error:
-            raise FormatError(
-                f"{path}: {error}; remove {self._folder} to start anew"
-            ) from error
+            raise FormatError(f"{path}: {error}; remove {self._folder} to start anew") from error
 
     def keep(self, fit: "NetworkFit", number: int) -> None:
         """Note where a fit stands; progress and tensors in one file, so that they agree."""

@@ -34,9 +34,9 @@ def leaks_of(report: Report, inputs: tuple[str, ...]) -> list[str]:
         expected = finding.code == "leak_since_milestone" and finding.field.endswith(".timeout")
         if finding.code.startswith("leak_") and not expected:
             lines.append(f"{finding.code}: {finding.message}")
-        elif finding.code in ("signal_is_clock", "signal_follows_phase"):
-            if finding.field.removeprefix("signals.") in inputs:
-                lines.append(f"{finding.code}: {finding.message}")
+        about = finding.field.removeprefix("signals.")
+        if finding.code in ("signal_is_clock", "signal_follows_phase") and about in inputs:
+            lines.append(f"{finding.code}: {finding.message}")
     return lines
 
 
@@ -149,4 +149,5 @@ def refuse(reasons: list[str], *, force: bool, forced: list[str] | None = None) 
 
 def _asked(examples: Examples) -> NDArray[np.int64]:
     outcome = examples.targets.outcome
-    return outcome[outcome != UNKNOWN_OUTCOME]
+    asked: NDArray[np.int64] = outcome[outcome != UNKNOWN_OUTCOME]
+    return asked

@@ -1,7 +1,7 @@
 """Fits a whole predictor to episodes that are already split."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -57,9 +57,7 @@ def fit_predictor(
         with_time=options.with_time,
     )
     listener.say("computing features")
-    examples, held = (
-        Examples.of(data, predictor.features(data)) for data in (train, validation)
-    )
+    examples, held = (Examples.of(data, predictor.features(data)) for data in (train, validation))
     refuse(check_learnable(examples, held), force=force, forced=forced)
     predictor = replace(predictor, dated=examples.dated)
     members: list[HazardModel] = []
@@ -77,9 +75,7 @@ def fit_predictor(
     return predictor
 
 
-def _weigh(
-    predictor: HazardPredictor, held: Examples, options: TrainOptions
-) -> HazardPredictor:
+def _weigh(predictor: HazardPredictor, held: Examples, options: TrainOptions) -> HazardPredictor:
     """Give the members their weights."""
     n = len(predictor.members)
     if options.kind != "average" or not held.dated:
@@ -118,7 +114,7 @@ def _check_last(
 class HazardRecipe:
     """A `Recipe`: the predictor, made with these options."""
 
-    options: TrainOptions = TrainOptions()
+    options: TrainOptions = field(default_factory=TrainOptions)
     name: str = "salus"
 
     def fit(self, train: StepData, validation: StepData, *, seed: int) -> HazardPredictor:
@@ -127,6 +123,4 @@ class HazardRecipe:
         Raises:
             SalusError: the data cannot be learnt from; says why.
         """
-        return fit_predictor(
-            train, validation, replace(self.options, seed=seed), name=self.name
-        )
+        return fit_predictor(train, validation, replace(self.options, seed=seed), name=self.name)

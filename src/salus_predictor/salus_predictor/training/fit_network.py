@@ -208,6 +208,7 @@ class NetworkFit:
             watched.macro_ap if dated else math.nan,
             known,
             quartiles,
+            held.data.contract.failure_types,
         )
         return report, watched
 

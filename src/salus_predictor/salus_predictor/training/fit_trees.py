@@ -79,7 +79,7 @@ def _thin(
     examples: Examples, random: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Rows to learn from and their weights: all with an event near, some of the others."""
-    near = (examples.targets.risk > 0).any(axis=1)
+    near = np.asarray((examples.targets.risk > 0).any(axis=1))
     kept = near | (random.uniform(size=len(near)) < KEPT_QUIET)
     rows = np.flatnonzero(kept)
     return rows, np.where(near[rows], 1.0, 1 / KEPT_QUIET).astype(np.float32)
@@ -92,12 +92,10 @@ def _boost(
     options: TrainOptions,
     rounds: int | None = None,
 ) -> xgboost.Booster:
-    tables = []
+    tables: list[xgboost.QuantileDMatrix] = []
     for table, label, weight in (train, validation):
         reference = {"ref": tables[0]} if tables else {}
-        tables.append(
-            xgboost.QuantileDMatrix(table, label, weight=weight, max_bin=64, **reference)
-        )
+        tables.append(xgboost.QuantileDMatrix(table, label, weight=weight, max_bin=64, **reference))
     settings = {
         "objective": "multi:softprob",
         "num_class": classes,
@@ -138,5 +136,6 @@ def _report(trees: Trees, held: Examples, listener: Listener) -> None:
             watched.macro_ap,
             float("nan"),
             np.quantile(probability[:, -1], [0, 0.25, 0.5, 0.75, 1], axis=0).T,
+            held.data.contract.failure_types,
         )
     )

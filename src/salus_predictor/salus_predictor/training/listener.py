@@ -23,6 +23,7 @@ class EpochReport:
         outcome_loss: on validation.
         predictions: (C, 5) minimum, quartiles and maximum of the probabilities at the longest
             horizon on validation.
+        types: names of the C failure types.
     """
 
     part: str
@@ -33,6 +34,7 @@ class EpochReport:
     macro_ap: float
     outcome_loss: float
     predictions: Array
+    types: tuple[str, ...] = ()
 
 
 class Listener(Protocol):

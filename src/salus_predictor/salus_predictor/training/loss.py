@@ -26,10 +26,11 @@ def hazard_loss(logits: Tensor, risk: Tensor, at_risk: Tensor, failure_weight: f
     """
     each = functional.cross_entropy(
         logits.flatten(0, -2), risk.flatten(), reduction="none"
-    ).unflatten(0, risk.shape)
+    ).reshape(risk.shape)
     weight = torch.where(risk >= FIRST_TYPE, failure_weight, 1.0) * at_risk
     rows = at_risk.amax(dim=-1).sum().clamp(min=1)
-    return (each * weight).sum() / rows
+    total: Tensor = (each * weight).sum() / rows
+    return total
 
 
 def outcome_loss(logits: Tensor, outcome: Tensor) -> Tensor:
