@@ -31,7 +31,7 @@ class EpisodeRecord:
         first_intervention_step: first row whose executed action the supervisor changed.
         idle_steps: rows at the start in which the policy was told to wait.
         milestones: rows at which the task got further, with their names.
-        event_source: `physics`, `last_step` (assumed), `human`, `unknown`.
+        event_source: `physics`, `last_step` (assumed), `human`, `imported`, `unknown`.
     """
 
     id: str
