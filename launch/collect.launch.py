@@ -38,6 +38,7 @@ ARGUMENTS = {
     "disturbances": ("default", "`default`, `none`, one family, or a YAML file"),
     "realtime": ("false", "30 Hz of wall time instead of lockstep"),
     "image_size": ("256", "side of the images [px]; 0: none"),
+    "bag": ("false", "also record a rosbag2 bag a worker, into OUT/bags"),
     "config": ("", "parameters of the nodes; empty: config/collect.yaml"),
 }
 
@@ -63,6 +64,7 @@ def start(context: LaunchContext) -> list:
         realtime=given["realtime"].lower() == "true",
         image_size=int(given["image_size"]),
         config=Path(given["config"] or shared_file("config", "collect.yaml")),
+        bag=given["bag"].lower() == "true",
     )
     settings.check()
     running = set(range(settings.workers))
@@ -77,7 +79,8 @@ def graph(settings: CollectSettings, worker: int, running: set[int]) -> list:
     files = settings.parameter_files(worker)
     environment = own_domain(worker) if settings.workers > 1 else {}
     actions = []
-    for package, executable in NODES:
+    nodes = ((("salus_collector", "bag_node"),) if settings.bag else ()) + NODES
+    for package, executable in nodes:
         node = Node(
             package=package,
             executable=executable,

@@ -17,11 +17,14 @@ setup(
     python_requires=">=3.12",
     install_requires=[
         "numpy",
+        "pydantic",
+        "pyyaml",
         "salus-data",
     ],
     extras_require={"test": ["pytest"]},
     entry_points={
         "console_scripts": [
+            "predictor_node = salus_predictor.nodes.predictor_node:main",
             "supervisor_node = salus_predictor.nodes.supervisor_node:main",
         ],
     },

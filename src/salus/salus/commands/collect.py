@@ -33,6 +33,23 @@ def collect(
     config: Annotated[
         Path | None, typer.Option(help="Parameters of the nodes [default: config/collect.yaml].")
     ] = None,
+    model: Annotated[
+        str, typer.Option(help="Folder of a predictor that watches, or `shipped`; empty: none.")
+    ] = "",
+    supervise: Annotated[
+        str,
+        typer.Option(
+            help="With --model: `shadow` only tells what it would do, `active`, or `auto`: active "
+            "where the model was calibrated on this policy, else shadow."
+        ),
+    ] = "auto",
+    rules: Annotated[
+        str, typer.Option(help="With --model: rules [default: config/supervisor.yaml].")
+    ] = "",
+    bag: Annotated[
+        bool,
+        typer.Option("--bag", help="Also record a rosbag2 bag (MCAP, zstd) a worker: OUT/bags."),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON, nothing else.")
     ] = False,
@@ -58,6 +75,10 @@ def collect(
         realtime=realtime,
         image_size=image_size,
         config=config or shared_file("config", "collect.yaml"),
+        model=model if model in ("", "shipped") else str(Path(model).resolve()),
+        supervise=supervise,
+        rules=rules,
+        bag=bag,
     )
     settings.check()
     console = Console(stderr=as_json)

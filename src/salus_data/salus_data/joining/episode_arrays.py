@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from salus_collector.recorder import assembler as channel
+from salus_data.joining import assembler as channel
 from salus_data.contract import Contract
 from salus_data.signals import RobotSignals
 from salus_data.types import SupervisorStatus
@@ -26,7 +26,11 @@ def episode_arrays(
     """The arrays of one episode, T rows each, named and typed as the store wants them."""
     state = np.concatenate([joined[channel.JOINTS], joined[channel.EE]], axis=1)
     own, own_validity = robot_signals(
-        contract, state, joined[channel.PERCEIVED], joined[channel.ACTION]
+        contract,
+        state,
+        joined[channel.PERCEIVED],
+        joined[channel.ACTION_PROPOSED],
+        joined[channel.ACTION],
     )
     signals, validity = [own], [own_validity]
     if channel.UNCERTAINTY in joined:
@@ -55,13 +59,19 @@ def robot_signals(
     contract: Contract,
     state: NDArray[np.float64],
     perceived: NDArray[np.float64],
-    action: NDArray[np.float64],
+    proposed: NDArray[np.float64],
+    executed: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """The robot's own signals over an episode, by the streaming computation: (T, K) twice."""
     stream = RobotSignals(contract.action_space, contract.step_period)
     stream.reset()
-    rows = [stream.step(*row) for row in zip(state, perceived, action, strict=True)]
-    return np.stack([values for values, _ in rows]), np.stack([reasons for _, reasons in rows])
+    values, validity = [], []
+    for observed, scene, asked, done in zip(state, perceived, proposed, executed, strict=True):
+        row, reasons = stream.step(observed, scene, asked)
+        stream.executed(done)
+        values.append(row)
+        validity.append(reasons)
+    return np.stack(values), np.stack(validity)
 
 
 def first_intervention(supervisor_state: NDArray[np.uint8]) -> int:

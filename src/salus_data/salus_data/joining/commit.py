@@ -7,8 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from salus_collector.recorder.assembler import image_channel
-from salus_collector.recorder.episode_arrays import episode_arrays, first_intervention
+from salus_data.joining.assembler import image_channel
+from salus_data.joining.episode_arrays import episode_arrays, first_intervention
 from salus_data.contract import Contract
 from salus_data.episode import EpisodeRecord
 from salus_data.writer import StoreWriter
@@ -32,7 +32,16 @@ class EpisodeSink:
         Raises:
             SalusError: it does not fit the store, or the disk refuses.
         """
-        arrays = episode_arrays(self.contract, joined)
+        return self.write_arrays(record, episode_arrays(self.contract, joined))
+
+    def write_arrays(
+        self, record: EpisodeRecord, arrays: Mapping[str, NDArray[Any]]
+    ) -> EpisodeRecord:
+        """Commit one episode whose arrays are those of the store already.
+
+        Raises:
+            SalusError: it does not fit the store, or the disk refuses.
+        """
         record = dataclasses.replace(
             record, first_intervention_step=first_intervention(arrays["supervisor_state"])
         )
