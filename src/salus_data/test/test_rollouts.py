@@ -96,6 +96,13 @@ def test_types_keep_the_numbers_that_they_have_everywhere(tmp_path):
     assert "class_names" not in {f.code for f in examine(store.path).findings}
 
 
+def test_a_seed_that_is_not_given_follows_from_the_numbers(tmp_path):
+    _, store = load(tmp_path, [episode(0), episode(1), episode(2, seed=7), episode(0, task_id="b")])
+    seeds = [record.seed for record in store.records]
+    assert seeds[0] == seeds[3] != seeds[1]
+    assert seeds[2] == 7
+
+
 def test_null_is_a_missing_value_with_a_reason(tmp_path):
     log = [episode(0), episode(1)]
     log[1]["steps"][0]["jerk"] = None

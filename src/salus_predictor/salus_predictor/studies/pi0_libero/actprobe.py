@@ -65,7 +65,9 @@ def actprobe_scores(
     generator = np.random.default_rng(seed)
     steps, mask, words = _tensors(episodes, train)
     target = torch.from_numpy(episodes.failed.astype(np.float32))
-    limit = np.array([max(len(x) for x in _of_task(episodes, k)) for k in range(len(episodes.tasks))])
+    limit = np.array(
+        [max(len(x) for x in _of_task(episodes, k)) for k in range(len(episodes.tasks))]
+    )
     cut = np.ceil(VALIDATION_SHARE * limit[episodes.task]).astype(int)
     model = ActProbe()
     optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
@@ -76,12 +78,15 @@ def actprobe_scores(
         order = generator.permutation(train)
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
-            loss = nn.functional.binary_cross_entropy_with_logits(
-                model(steps[batch], words[batch]),
-                target[batch][:, None].expand(-1, steps.shape[1]),
-                weight=mask[batch],
-                reduction="sum",
-            ) / mask[batch].sum()
+            loss = (
+                nn.functional.binary_cross_entropy_with_logits(
+                    model(steps[batch], words[batch]),
+                    target[batch][:, None].expand(-1, steps.shape[1]),
+                    weight=mask[batch],
+                    reduction="sum",
+                )
+                / mask[batch].sum()
+            )
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)

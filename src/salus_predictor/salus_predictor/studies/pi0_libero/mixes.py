@@ -119,7 +119,7 @@ def choose(episodes: Episodes, scores: MemberScores, *, with_rate: bool) -> Choi
 
 
 def mixed(logits: Array, folds: Array, cut: int, mix: tuple[str, ...]) -> Array:
-    """Mean of the members' logits (cuts, members, E) in units of their spread on the folds, (E,)."""
+    """Mean of the members' logits (cuts, members, E), each in units of its spread on the folds."""
     chosen = [m for m, member in enumerate(MEMBERS) if member.name in mix]
     spread = np.nanstd(folds[cut, chosen], axis=1)
     total: Array = (logits[cut, chosen] / spread[:, None]).mean(axis=0)

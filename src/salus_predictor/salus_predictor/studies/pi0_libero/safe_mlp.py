@@ -36,7 +36,7 @@ def safe_scores(
     model = nn.Sequential(nn.Linear(x.shape[1], WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1))
     optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     for _ in range(EPOCHS):
-        for batch in torch.randperm(len(x)).split(BATCH):
+        for batch in torch.split(torch.randperm(len(x)), BATCH):
             loss = nn.functional.binary_cross_entropy_with_logits(
                 model(x[batch])[:, 0], y[batch], weight=weight[batch]
             )

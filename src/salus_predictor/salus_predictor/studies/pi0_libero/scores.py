@@ -30,9 +30,7 @@ def within_auc(
 ) -> float:
     """Mean over the tasks that have both endings of the AUC within the task."""
     w = np.ones(len(score)) if weight is None else weight
-    found = [
-        pooled_auc(score[task == k], failed[task == k], w[task == k]) for k in np.unique(task)
-    ]
+    found = [pooled_auc(score[task == k], failed[task == k], w[task == k]) for k in np.unique(task)]
     known = [value for value in found if not np.isnan(value)]
     return float(np.mean(known)) if known else float("nan")
 

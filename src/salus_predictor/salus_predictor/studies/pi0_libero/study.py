@@ -7,12 +7,13 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from salus_predictor.steps import StepData
 from salus_predictor.studies.pi0_libero.actprobe import actprobe_scores
 from salus_predictor.studies.pi0_libero.episodes import CUTS, Episodes, read_episodes
 from salus_predictor.studies.pi0_libero.members import MEMBERS
@@ -24,12 +25,14 @@ from salus_predictor.studies.pi0_libero.mixes import (
     mixed,
     rate_logit,
 )
+from salus_predictor.studies.pi0_libero.outcome_head import outcome_scores, rollout_steps
 from salus_predictor.studies.pi0_libero.safe_mlp import NAME as SAFE
 from salus_predictor.studies.pi0_libero.safe_mlp import safe_scores
 from salus_predictor.studies.pi0_libero.splits import PROTOCOLS, SPLITS_FILE, Split, read_splits
 from salus_predictor.studies.pi0_libero.table import Cell, cells, leads, markdown
 
 ACTPROBE: Final = "ActProbe"
+HEAD: Final = "SALUS outcome head"
 MIX: Final = "SALUS prefix mix"
 MIX_RATE: Final = "SALUS prefix mix and task rate"
 SHOWN_MEMBERS: Final = ("logistic regression", "extra trees")
@@ -70,6 +73,7 @@ def run_study(files: Sequence[Path], out: Path, say: Callable[[str], None]) -> S
     torch.set_num_threads(1)
     episodes = read_episodes(files)
     out.mkdir(parents=True, exist_ok=True)
+    data = rollout_steps(files, out / "rollouts.zarr")
     found: list[Cell] = []
     choices: list[SplitChoice] = []
     text = []
@@ -77,7 +81,7 @@ def run_study(files: Sequence[Path], out: Path, say: Callable[[str], None]) -> S
         table: dict[str, list[Array]] = {}
         for split in [one for one in read_splits() if one.protocol == protocol]:
             say(f"{protocol}, seed {split.seed}")
-            entries, chosen = _split_entries(episodes, split, out)
+            entries, chosen = _split_entries(episodes, data, split, out)
             choices += chosen
             for name, scores in entries.items():
                 table.setdefault(name, []).append(scores)
@@ -86,7 +90,10 @@ def run_study(files: Sequence[Path], out: Path, say: Callable[[str], None]) -> S
         text += [f"\n### {protocol}\n", markdown(found, protocol)]
         for entry in (MIX, MIX_RATE):
             if entry in stacked:
-                text += [f"\n{entry} ahead of {ACTPROBE}, {protocol}:\n", "| | difference |\n|---|---|"]
+                text += [
+                    f"\n{entry} ahead of {ACTPROBE}, {protocol}:\n",
+                    "| | difference |\n|---|---|",
+                ]
                 text.append(leads(found, protocol, entry))
     for one in choices:
         text.append(
@@ -97,7 +104,7 @@ def run_study(files: Sequence[Path], out: Path, say: Callable[[str], None]) -> S
 
 
 def _split_entries(
-    episodes: Episodes, split: Split, out: Path
+    episodes: Episodes, data: StepData, split: Split, out: Path
 ) -> tuple[dict[str, Array], list[SplitChoice]]:
     """Scores (cuts, E) of every entry on one split, NaN outside its test set."""
     train, validation, test = (
@@ -118,9 +125,13 @@ def _split_entries(
             SAFE: _at_cuts(episodes, test, safe),
         }
 
+    def head() -> dict[str, Array]:
+        return {HEAD: _at_cuts(episodes, test, outcome_scores(data, split))}
+
     key = _key(episodes, split)
     logits = MemberScores(**_kept(out / f"members-{split.protocol}-{split.seed}.npz", key, members))
     step_scores = _kept(out / f"steps-{split.protocol}-{split.seed}.npz", key, steps)
+    head_scores = _kept(out / f"head-{split.protocol}-{split.seed}.npz", key, head)
     held = np.full(len(episodes), np.nan)
     held[test] = 0.0
     elapsed = np.stack([episodes.prefix_rows(cut) + held for cut in CUTS])
@@ -130,6 +141,7 @@ def _split_entries(
         "task failure rate": np.repeat(rate[None], len(CUTS), axis=0),
         ACTPROBE: step_scores[ACTPROBE],
         SAFE: step_scores[SAFE],
+        HEAD: head_scores[HEAD],
     }
     for m, member in enumerate(MEMBERS):
         if member.name in SHOWN_MEMBERS:
@@ -163,8 +175,8 @@ def _key(episodes: Episodes, split: Split) -> str:
     """What the kept scores depend on: files, splits and the code of this folder."""
     parts = [repr(split).encode(), SPLITS_FILE.read_bytes()]
     parts += [signals.tobytes() for signals in episodes.signals]
-    sources = ("actprobe", "features", "members", "mixes", "safe_mlp", "episodes")
-    parts += [Path(__file__).with_name(f"{name}.py").read_bytes() for name in sources]
+    names = ("actprobe", "episodes", "features", "members", "mixes", "outcome_head", "safe_mlp")
+    parts += [Path(__file__).with_name(f"{name}.py").read_bytes() for name in names]
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
@@ -174,5 +186,6 @@ def _kept(path: Path, key: str, make: Callable[[], dict[str, Array]]) -> dict[st
             if str(file["key"]) == key:
                 return {name: file[name] for name in file.files if name != "key"}
     made = make()
-    np.savez(path, key=np.array(key), **made)
+    arrays: dict[str, Any] = {"key": np.array(key), **made}
+    np.savez(path, **arrays)
     return made
