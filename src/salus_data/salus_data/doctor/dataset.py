@@ -92,8 +92,8 @@ def _check_ratio(
         source.add(
             Severity.WARNING,
             "outcomes_only",
-            f"none of the {len(failed)} failures of the whole set is dated, so no step has a positive "
-            "label",
+            f"none of the {len(failed)} failures of the whole set is dated, so no step has a "
+            "positive label",
             "it trains and judges the outcome of episodes only; give event_step for more",
             field="onset_step",
         )

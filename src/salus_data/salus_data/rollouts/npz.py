@@ -41,7 +41,9 @@ def read_npz(path: Path, advance: Callable[[int], None]) -> Iterator[Rollout]:
     arrays = _load(path)
     advance(path.stat().st_size)
     where = str(path)
-    head = {name: _scalar(where, name, arrays.pop(name)) for name in HEAD if name in arrays}
+    head: dict[str, Any] = {
+        name: _scalar(where, name, arrays.pop(name)) for name in HEAD if name in arrays
+    }
     embeddings = [arrays.pop(name) for name in EMBEDDINGS if name in arrays]
     if len(embeddings) > 1:
         raise FormatError(f"{where}: both {' and '.join(EMBEDDINGS)} are there; keep one")
@@ -58,7 +60,9 @@ def read_npz(path: Path, advance: Callable[[int], None]) -> Iterator[Rollout]:
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, because numpy leaves a file that it cannot read open.
+        with path.open("rb") as raw:
+            file = np.load(raw, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise FormatError(f"{path}: a single array, not an .npz file")
             return {name: file[name] for name in file.files}

@@ -1,5 +1,6 @@
 """One imported episode: what a step log of any policy says, and nothing that it does not say."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +12,9 @@ from salus_data.errors import FormatError
 
 EVENT_SOURCES: Final = ("imported", "physics", "human")
 """Who may have dated an event of a step log; `imported` where the log does not say."""
+
+SEED_DIGITS: Final = 12
+"""Hexadecimal digits of a digest that stands for a seed: exact in any JSON reader."""
 
 UNSAFE_TYPE: Final = ("success", "unknown", "truncated", "stopped", "discarded")
 """Names that a failure type may not have, because they are those of outcomes."""
@@ -28,7 +32,8 @@ class Rollout:
         event_step: first row that shows the event that ended the episode; -1 unknown.
         event_source: who dated it: one of `EVENT_SOURCES`, `unknown` without a date.
         task: what was to be done; empty where not said.
-        seed: of the episode; -1 unknown.
+        seed: of the episode, 0 or more. Where the log has none, a digest of the episode's numbers:
+            what splits by seed then keeps the same episode on one side, under whatever name.
         names: (K,) of the signals.
         values: (T, K) float32, NaN where the log has null.
         embedding: (T, M) float16 hidden state of the policy; None where not logged.
@@ -104,7 +109,7 @@ def make_rollout(
         event_step=event_step,
         event_source=_event_source(where, head.get("event_source"), event_step),
         task=_task(where, head),
-        seed=-1 if head.get("seed") is None else whole(where, "seed", head["seed"]),
+        seed=_seed(where, head.get("seed"), small),
         names=tuple(names),
         values=small,
         embedding=None if embedding is None else _embedding(where, embedding, n_rows),
@@ -116,6 +121,14 @@ def whole(where: str, field: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise FormatError(f"{where}: {field} is {value!r}; it must be a whole number")
     return value
+
+
+def _seed(where: str, value: object, values: NDArray[np.float32]) -> int:
+    if value is None:
+        return int(hashlib.sha256(values.tobytes()).hexdigest()[:SEED_DIGITS], 16)
+    if (seed := whole(where, "seed", value)) < 0:
+        raise FormatError(f"{where}: seed is {seed}; it must be 0 or more, or null")
+    return seed
 
 
 def _event_step(where: str, value: object, n_rows: int) -> int:

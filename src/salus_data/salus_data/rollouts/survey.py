@@ -64,8 +64,8 @@ class Survey:
                 "ids must differ (task_id and episode_id together)"
             )
         self.seen[rollout.id] = rollout.where
-        empty = np.isnan(rollout.values).any(axis=0)
-        self.optional |= {name for name, some in zip(rollout.names, empty, strict=True) if some}
+        empty = np.isnan(rollout.values)
+        self.optional |= {name for k, name in enumerate(rollout.names) if empty[:, k].any()}
         if not rollout.success:
             self.types.add(rollout.failure_type)
         self.tasks.add(rollout.task)
