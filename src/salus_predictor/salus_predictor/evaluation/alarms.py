@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salus_data.types import Outcome
+from salus_predictor.calibration.conformal import risk_of
 from salus_predictor.evaluation.thresholds import watched_rows
 from salus_predictor.model.base import Forecasts
 from salus_predictor.steps import StepData
@@ -99,7 +100,7 @@ def episode_alarms(
         rules: in steps.
     """
     n, n_types = len(data), len(data.contract.failure_types)
-    score = forecasts.probability[:, -1]
+    score = risk_of(forecasts)[:, :-1]
     on = score > threshold
     kind = np.array([_kind(data, e) for e in range(n)], np.int64)
     lead = np.zeros((n, n_types), np.int64)

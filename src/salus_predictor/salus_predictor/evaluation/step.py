@@ -1,7 +1,8 @@
 """Step-level metrics: one cell for each horizon and type, and their means.
 
 Only valid cells count: rows whose truth is known, before the onset.
-- F1, precision, recall at the threshold that validation data chose (0 where nothing is predicted).
+- F1, precision, recall at the threshold that validation data chose (0 where nothing is predicted;
+  a probability of 0 never predicts).
 - AP beside prevalence; AUROC.
 - Brier skill: 1 - Brier / (p (1 - p)) with p the prevalence in the test data itself, so that 0 is
   the best constant forecast one could have made in hindsight.
@@ -127,7 +128,7 @@ def cell_metrics(
         sums: Array = weights @ np.bincount(episode, values.astype(np.float64), n_episodes)
         return sums
 
-    predicted = score >= threshold
+    predicted = (score >= threshold) & (score > 0)
     hits = total(label & predicted)
     positives, alarms, count = total(label), total(predicted), total(np.ones(len(label)))
     ap, auroc = rank_metrics(label, score, episode, weights)

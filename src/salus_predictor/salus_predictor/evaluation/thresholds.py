@@ -1,46 +1,22 @@
 """Thresholds, always chosen on validation episodes and never on those that are scored."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_curve
 
 from salus_data.errors import FormatError
-from salus_data.types import Outcome
+from salus_predictor.calibration.conformal import (
+    conformal_threshold,
+    highest_risks,
+    success_risks,
+)
+from salus_predictor.calibration.thresholds import f1_thresholds
+from salus_predictor.model.base import Forecasts
 from salus_predictor.steps import StepData
 
 Array = NDArray[np.float64]
-
-NEVER: Final = float("inf")
-"""A threshold that no probability reaches."""
-
-
-def best_f1_thresholds(data: StepData, probability: Array) -> Array:
-    """For every cell the threshold with the best F1 on this data, (H, C).
-
-    A cell without a positive valid row is never predicted (`NEVER`), nor is a probability of 0.
-    """
-    horizons, types = data.contract.horizons, data.contract.failure_types
-    found = np.full((len(horizons), len(types)), NEVER)
-    for h in range(len(horizons)):
-        for c in range(len(types)):
-            rows = data.valid[:, h, c]
-            label = data.labels[rows, h, c] > 0
-            if label.any():
-                found[h, c] = _best(label, probability[rows, h, c])
-    return found
-
-
-def _best(label: NDArray[np.bool_], score: Array) -> float:
-    precision, recall, level = precision_recall_curve(label, score)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        f1 = 2 * precision * recall / (precision + recall)
-    f1 = np.where(level > 0, np.nan_to_num(f1[:-1]), -1)
-    best = int(np.argmax(f1))
-    return float(level[best]) if f1[best] > 0 else NEVER
-
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -60,19 +36,19 @@ class Thresholds:
 
     @classmethod
     def choose(
-        cls, data: StepData, probability: Array, *, far: float, source: str = "validation"
+        cls, data: StepData, forecasts: Forecasts, *, far: float, source: str = "validation"
     ) -> Self:
         """Choose on validation episodes.
 
         Args:
             data: the validation episodes.
-            probability: (N, H, C) forecasts for them, by a predictor that was not fitted to them.
+            forecasts: for them, by a predictor that was not fitted to them.
             far: share of successful episodes that may see an alarm, above 0 and below 1.
             source: what to call these episodes.
         """
         return cls(
-            best_f1_thresholds(data, probability),
-            alarm_thresholds(data, probability, far),
+            f1_thresholds(data, forecasts.probability),
+            alarm_thresholds(data, forecasts, far),
             far,
             source,
         )
@@ -95,28 +71,15 @@ class Thresholds:
             )
 
 
-def alarm_thresholds(data: StepData, probability: Array, far: float) -> Array:
-    """Conformal thresholds from successful episodes, one for each type, (C,).
+def alarm_thresholds(data: StepData, forecasts: Forecasts, far: float) -> Array:
+    """Conformal thresholds of the types' risks from successful episodes, (C,).
 
-    The score of an episode is the highest probability at the longest horizon before its end; the
-    threshold of a type is the order statistic ceil((n + 1)(1 - far / C)) of n such scores, so that
-    all types together raise an alarm in at most a share `far` of successful episodes.
+    Each type gets the share far / C, so that all types together raise an alarm in at most a share
+    `far` of successful episodes; infinite where there are too few for that promise.
     """
-    highest = success_maxima(data, probability)
-    n, n_types = highest.shape
-    rank = int(np.ceil((n + 1) * (1 - far / n_types) - 1e-12))
-    if rank > n:
-        return np.full(n_types, NEVER)
-    return np.asarray(np.sort(highest, axis=0)[rank - 1])
-
-
-def success_maxima(data: StepData, probability: Array) -> Array:
-    """(S, C) the highest probability at the longest horizon in each of S successful episodes."""
-    chosen = [e for e, record in enumerate(data.records) if record.outcome is Outcome.SUCCESS]
-    rows = [slice(data.starts[e], data.starts[e] + watched_rows(data, e)) for e in chosen]
-    if not rows:
-        return np.empty((0, probability.shape[2]))
-    return np.stack([probability[r, -1].max(axis=0, initial=0.0) for r in rows])
+    scores = highest_risks(success_risks(data, forecasts), forecasts.outcome.shape[1])
+    n_types = scores.shape[1] - 1
+    return np.array([conformal_threshold(s, far / n_types) for s in scores.T[:-1]])
 
 
 def watched_rows(data: StepData, episode: int) -> int:
