@@ -147,9 +147,7 @@ def pad(data: StepData, view: View) -> Padded:
 
 def train_on(episodes: Padded, model: nn.Module, *, balance: bool) -> None:
     """AdamW over mini-batches of episodes; both endings weigh the same where `balance`."""
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY
-    )
+    optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     share = episodes.failed.mean()
     model.train()
     for _ in range(EPOCHS):

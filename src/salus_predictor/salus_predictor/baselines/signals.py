@@ -77,5 +77,3 @@ def _summed(name: str) -> Score:
 
 def _column(data: StepData, name: str) -> int:
     return data.signal_names.index(name)
-
-

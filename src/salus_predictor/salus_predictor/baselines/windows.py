@@ -126,7 +126,11 @@ class WindowRecipe:
             Classes(
                 self._fit(features, held, [pick(d, random) for d in (train, validation)], seed), n
             )
-            for pick, n in ((kind_rows, n_types + 1), (bin_rows, n_horizons), (outcome_rows, n_types + 1))
+            for pick, n in (
+                (kind_rows, n_types + 1),
+                (bin_rows, n_horizons),
+                (outcome_rows, n_types + 1),
+            )
         )
         return WindowPredictor(
             self.name, inputs, train.contract, normalisation, kind, when, outcome

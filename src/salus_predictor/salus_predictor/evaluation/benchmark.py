@@ -37,9 +37,7 @@ class Benchmark:
 
 def score(predictor: Predictor, split: Split, far: float, settings: Settings) -> Evaluation:
     """Choose thresholds on validation, then score the test episodes."""
-    thresholds = Thresholds.choose(
-        split.validation, predictor.predict(split.validation), far=far
-    )
+    thresholds = Thresholds.choose(split.validation, predictor.predict(split.validation), far=far)
     forecasts = predictor.predict(split.test)
     return evaluate(predictor.name, split.test, forecasts, thresholds, settings)
 

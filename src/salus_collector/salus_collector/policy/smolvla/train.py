@@ -280,7 +280,9 @@ def train_ensemble(
         "base": "base",
         "experts": [f"experts/{file.name}" for file in files],
     }
-    (ensemble / ENSEMBLE_FILE).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    (ensemble / ENSEMBLE_FILE).write_text(
+        json.dumps(description, indent=1) + "\n", encoding="utf-8"
+    )
     return ensemble
 
 
