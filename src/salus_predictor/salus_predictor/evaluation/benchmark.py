@@ -49,8 +49,8 @@ def run_benchmark(
     far: float,
     seed: int = 0,
     settings: Settings | None = None,
-    on_start: Callable[[str], None] = lambda name: None,
-    on_done: Callable[[str], None] = lambda name: None,
+    on_start: Callable[[str], None] = lambda _: None,
+    on_done: Callable[[str], None] = lambda _: None,
 ) -> Benchmark:
     """Fit and score every recipe; one whose input the data lacks is named, not scored."""
     result = Benchmark()

@@ -2,7 +2,8 @@
 
 python -m salus_collector.policy.smolvla.train STORE --out DIR [--members 5] [--steps 4000]
 
-STORE holds demonstrations (`salus collect --disturbances config/demonstrations.yaml --image-size 0`).
+STORE holds demonstrations (`salus collect --disturbances config/demonstrations.yaml --image-size
+0`).
 They are exported to a LeRobotDataset, DIR/dataset; member 0 is trained as a whole; the others
 share its vision-language model and get action experts of their own: another seed, another order
 of the data, another bootstrap of the episodes. What is done already is not done again.
@@ -291,8 +292,9 @@ def _provenance(
 ) -> dict[str, Any]:
     from importlib.metadata import version
 
+    names = " ".join(path.name for path in stores)
     return {
-        "command": f"python -m salus_collector.policy.smolvla.train {' '.join(p.name for p in stores)}",
+        "command": f"python -m salus_collector.policy.smolvla.train {names}",
         "episodes": len(view),
         "root_seeds": sorted({record.id.rsplit("-", 1)[0] for record in view.records}),
         "demonstrator": sorted({record.policy for record in view.records}),
