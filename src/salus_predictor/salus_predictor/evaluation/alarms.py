@@ -3,8 +3,8 @@
 An alarm of a type is on where its probability at the longest horizon is above the alarm threshold.
 An event at row f is hit by an alarm that is on at a row t with reaction <= f - t <= horizon:
 earlier is another story, later is too late to act. Alarms of all types that are on without a pause
-of `clear` steps are one alarm event; it is false where no failure follows within the horizon of any of
-its rows. Episodes with an unknown end (truncated, stopped, undated) count in neither.
+of `clear` steps are one alarm event; it is false where no failure follows within the horizon of any
+of its rows. Episodes with an unknown end (truncated, stopped, undated) count in neither.
 """
 
 from dataclasses import dataclass
