@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus_data.joining.assembler import Assembler
 from salus_data.episode import EpisodeRecord
+from salus_data.joining.assembler import Assembler
 from salus_data.types import Outcome
 
 CHANNELS = ("a", "b")
