@@ -52,6 +52,13 @@ def collect(
     rules: Annotated[
         str, typer.Option(help="With --model: rules; empty: config/supervisor.yaml.")
     ] = "",
+    localiser: Annotated[
+        str,
+        typer.Option(
+            help="Adds signals of what the cameras show: `shipped`, or a file of weights; "
+            "empty: none."
+        ),
+    ] = "",
     bag: Annotated[
         bool,
         typer.Option("--bag", help="Also record a rosbag2 bag (MCAP, zstd) a worker: OUT/bags."),
@@ -86,6 +93,7 @@ def collect(
         supervise=supervise,
         rules=rules,
         bag=bag,
+        localiser=localiser if localiser in ("", "shipped") else str(Path(localiser).resolve()),
     )
     settings.check()
     console = Console(stderr=as_json)

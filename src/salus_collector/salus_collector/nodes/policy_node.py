@@ -21,6 +21,7 @@ from sensor_msgs.msg import Image, JointState
 from std_srvs.srv import Trigger
 
 from salus_collector.nodes.observation_join import JoinedObservation, ObservationJoin
+from salus_collector.perception.seeing import with_localiser
 from salus_collector.policy.base import Decision, EpisodeStart, Policy
 from salus_collector.policy.chunk_path import chunk_positions
 from salus_collector.policy.registry import make_policy
@@ -66,6 +67,9 @@ class PolicyParameters:
     cameras: list[str] = parameter(
         ["front", "wrist"], "cameras that are recorded; one empty name: none"
     )
+    localiser: str = parameter(
+        "", "adds signals of what the cameras show: `shipped`, a file of weights; empty: none"
+    )
     config_digest: str = parameter("", "digest of the settings of the whole graph")
 
 
@@ -78,6 +82,7 @@ class PolicyNode(Node):
         self._cameras = [name for name in self._settings.cameras if name]
         policy = make_policy(self._settings.policy, self._policy_settings())
         self._check_cameras(policy)
+        policy = with_localiser(policy, self._settings.localiser)
         self._runner = PolicyRunner(policy)
         self._join = ObservationJoin(self._cameras_needed())
         self._waiting: JoinedObservation | None = None  # observed before its episode was announced

@@ -2,11 +2,12 @@
 
 import dataclasses
 import hashlib
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from salus_collector.perception.localiser import Localiser
+from salus_collector.perception.localiser import SHIPPED, Localiser
 from salus_collector.perception.signals import VISUAL_COLUMNS, visual_signals
 from salus_collector.perception.targets import CAMERAS
 from salus_collector.policy.base import Decision, EpisodeStart, Observation, Policy
@@ -80,3 +81,19 @@ class SeeingPolicy:
     def executed(self, action: NDArray[np.float64]) -> None:
         """Tell the policy that acts."""
         self.policy.executed(action)
+
+
+def with_localiser(policy: Policy, localiser: str) -> Policy:
+    """The policy, with a localiser beside it where one is named.
+
+    Args:
+        policy: that acts.
+        localiser: `shipped`, a file of weights, or empty for none.
+
+    Raises:
+        FormatError: the file cannot be read.
+    """
+    if not localiser:
+        return policy
+    path = SHIPPED if localiser == "shipped" else Path(localiser)
+    return SeeingPolicy(policy, Localiser.load(path))

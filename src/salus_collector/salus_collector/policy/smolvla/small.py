@@ -64,7 +64,7 @@ class Architecture:
     """
 
     hidden: int = 96
-    layers: int = 4
+    layers: int = 2
     heads: int = 3
     key_value_heads: int = 1
     intermediate: int = 256
@@ -77,7 +77,7 @@ class Architecture:
     merge: int = 1
     chunk: int = 16
     flow_steps: int = 5
-    vocabulary: int = 384
+    vocabulary: int = 512
 
 
 def offline() -> None:
