@@ -13,9 +13,13 @@ def export_lerobot(
     cameras: Annotated[
         str, typer.Option(help="Cameras that go along, `front,wrist`; none by default.")
     ] = "",
+    state: Annotated[
+        str,
+        typer.Option(help="`poses` of perceived things too (36 numbers), or `robot` alone (20)."),
+    ] = "poses",
     adapter: Annotated[
         Path | None,
-        typer.Option(help="Checkpoint folder whose adapter says what the state vector holds."),
+        typer.Option(help="Checkpoint folder whose adapter is taken, for state and cameras."),
     ] = None,
     every: Annotated[
         bool, typer.Option("--every", help="All episodes, not only undisturbed successes.")
@@ -33,11 +37,16 @@ def export_lerobot(
     """
     from salus_collector.policy.smolvla.adapter import Adapter
     from salus_collector.policy.smolvla.export import export_lerobot as write
-    from salus_collector.policy.smolvla.train import pose_adapter
+    from salus_collector.policy.smolvla.pose_state import STATES
+    from salus_data.action_space import DELTA_EE
+    from salus_data.errors import UnknownNameError
     from salus_data.view import StoreView
 
+    if state not in STATES:
+        raise UnknownNameError("--state", state, STATES)
+    own = Adapter(DELTA_EE, STATES[state](), _cameras(cameras))
+    chosen = Adapter.read(adapter) if adapter else own
     view = StoreView(stores)
-    chosen = Adapter.read(adapter) if adapter else pose_adapter({}, _cameras(cameras))
     episodes = list(range(len(view))) if every else None
     with _Bars(quiet=as_json) as bars:
         frames = write(
