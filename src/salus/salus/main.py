@@ -10,6 +10,7 @@ from salus.commands import (
     bench_bag,
     benchmark,
     calibrate,
+    clone,
     collect,
     doctor,
     import_bag,
@@ -31,6 +32,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("collect")(collect.collect)
+app.command("export-lerobot")(clone.export_lerobot)
+app.command("clone")(clone.clone)
 app.command("monitor")(monitor.monitor)
 app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)

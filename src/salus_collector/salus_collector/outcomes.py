@@ -1,6 +1,7 @@
-"""How episodes of the scripted expert end, with and without disturbances.
+"""How episodes of a policy end, with and without disturbances; the scripted expert unless told.
 
 python -m salus_collector.outcomes --disturbances none --episodes 200 --seed 100
+python -m salus_collector.outcomes --disturbances none --episodes 200 --policy smolvla
 python -m salus_collector.outcomes --disturbances config/disturbances.yaml --episodes 300
 python -m salus_collector.outcomes --disturbances fading_grip --episodes 40
 """
@@ -13,7 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from salus_collector.plan import plan_episode
+from salus_collector.policy.base import Policy
 from salus_collector.policy.expert import Expert
+from salus_collector.policy.registry import make_policy
+from salus_collector.policy.settings import PolicySettings
 from salus_collector.rollout import rollout
 from salus_collector.sim.disturbance_config import (
     NO_DISTURBANCES,
@@ -36,12 +40,19 @@ def end_of(record: EpisodeRecord) -> str:
     return record.outcome.name.lower()
 
 
-def expert_episodes(
-    mix: DisturbanceMix, episodes: int, root_seed: int, first: int = 0
+def policy_episodes(
+    mix: DisturbanceMix,
+    episodes: int,
+    root_seed: int,
+    first: int = 0,
+    policy: Policy | None = None,
 ) -> Iterator[EpisodeRecord]:
-    """The records of the expert's episodes `first` to `first + episodes - 1`, without images."""
-    environment = PandaPickPlace(image_size=0)
-    policy = Expert()
+    """The records of episodes `first` to `first + episodes - 1`, by default of the expert.
+
+    Images of 64 pixels are rendered where the policy reads any.
+    """
+    policy = policy or Expert()
+    environment = PandaPickPlace(image_size=64 if policy.needs_images else 0)
     try:
         for index in range(first, first + episodes):
             yield rollout(environment, policy, plan_episode(root_seed, index, mix))
@@ -56,7 +67,7 @@ def expert_success(n_seeds: int, root_seed: int) -> dict[str, Any]:
         `episodes`; `successes`; `success_rate` [0, 1]; `ends`, a count by name of end;
         `failed`, the ids of the other episodes; `median_steps`, from idle time to the event.
     """
-    records = list(expert_episodes(NO_DISTURBANCES, n_seeds, root_seed))
+    records = list(policy_episodes(NO_DISTURBANCES, n_seeds, root_seed))
     ends = Counter(map(end_of, records))
     lengths = sorted(record.confirm_step - record.idle_steps for record in records)
     return {
@@ -67,6 +78,14 @@ def expert_success(n_seeds: int, root_seed: int) -> dict[str, Any]:
         "failed": [record.id for record in records if end_of(record) != "success"],
         "median_steps": lengths[len(lengths) // 2],
     }
+
+
+def share_interval(count: int, total: int) -> tuple[float, float]:
+    """The 95 % interval of a share, exact (Clopper and Pearson, 1934)."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(count, total).proportion_ci(0.95, method="exact")
+    return float(interval.low), float(interval.high)
 
 
 @dataclass(frozen=True)
@@ -97,8 +116,14 @@ class OutcomeTable:
         for name, counts in rows:
             numbers = (*(counts[end] for end in ENDS), counts.total())
             lines.append(name.ljust(width) + "".join(f"{n:>11}" for n in numbers))
-        shares = (100 * self.total[end] / self.total.total() for end in ENDS)
+        episodes = self.total.total()
+        shares = (100 * self.total[end] / episodes for end in ENDS)
         lines.append("%".ljust(width) + "".join(f"{share:>11.1f}" for share in shares))
+        bounds = [share_interval(self.total[end], episodes) for end in ENDS]
+        lines.append(
+            "95 %".ljust(width)
+            + "".join(f"{f'{100 * low:.0f}-{100 * high:.0f}':>11}" for low, high in bounds)
+        )
         if self.disturbed:
             share = 100 * self.abrupt / self.disturbed
             lines.append(f"abrupt: {self.abrupt} of {self.disturbed} disturbed ({share:.1f} %)")
@@ -125,10 +150,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--disturbances", default="none", help="none, a family, or a YAML file")
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--seed", type=int, default=100, help="root seed")
+    parser.add_argument("--first", type=int, default=0, help="index of the first episode")
+    parser.add_argument("--policy", default="expert", help="name or checkpoint folder")
     chosen = parser.parse_args(arguments)
+    # Signals are not looked at: one sample whenever a chunk is planned gives the same actions.
+    settings = PolicySettings(noises=1, signals_every=1_000_000)
     try:
         mix = load_mix(chosen.disturbances)
-        table = tabulate(expert_episodes(mix, chosen.episodes, chosen.seed))
+        policy = make_policy(chosen.policy, settings)
+        table = tabulate(policy_episodes(mix, chosen.episodes, chosen.seed, chosen.first, policy))
     except SalusError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

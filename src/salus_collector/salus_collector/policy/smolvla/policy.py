@@ -144,6 +144,13 @@ class SmolVLA:
         """Drop what is left of the chunk; the next action comes from a new one."""
         self._queue.drop()
 
+    def embed(self, observation: Observation, executed: Array | None) -> NDArray[np.float32]:
+        """The hidden state (E,) on an observation after `executed` (D,), without acting."""
+        self._executed = executed
+        embedding = self._sample(observation).embedding
+        self._step += 1  # the next one gets noise of its own
+        return embedding
+
     def _sample(self, observation: Observation) -> Samples:
         inputs = self._inputs(observation)
         shape = self._members.noise_shape(self.settings.noises)

@@ -1,5 +1,6 @@
-"""The state vector of the shipped policy, which reads poses and no camera."""
+"""State vectors: of the shipped policy, which reads poses, and of one that reads cameras."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from salus_data.layout import JOINTS
@@ -7,13 +8,8 @@ from salus_data.layout import JOINTS
 _ARM: Final = JOINTS[:7]
 
 
-def pose_state() -> tuple[dict[str, Any], ...]:
-    """The adapter's entries: where the hand is, where the perceived things are from there."""
-    relative = [
-        {"sum": {f"{name}.{axis}": 1, f"ee.{axis}": -1}, "fill": 0.0}
-        for name in ("object", "bin", "obstacle")
-        for axis in ("x", "y", "z")
-    ]
+def robot_state() -> tuple[dict[str, Any], ...]:
+    """The adapter's entries that a robot knows of itself, 20 of them, without any object."""
     return (
         *({"column": f"ee.{axis}"} for axis in ("x", "y", "z")),
         *({"column": f"{joint}.position"} for joint in _ARM),
@@ -21,6 +17,18 @@ def pose_state() -> tuple[dict[str, Any], ...]:
         {"sum": {"finger_left.position": 1, "finger_right.position": 1}},
         {"sum": {"finger_left.velocity": 1, "finger_right.velocity": 1}},
         {"executed": 6, "fill": 1.0},
+    )
+
+
+def pose_state() -> tuple[dict[str, Any], ...]:
+    """The adapter's entries: what the robot knows of itself, and where the perceived things are."""
+    relative = [
+        {"sum": {f"{name}.{axis}": 1, f"ee.{axis}": -1}, "fill": 0.0}
+        for name in ("object", "bin", "obstacle")
+        for axis in ("x", "y", "z")
+    ]
+    return (
+        *robot_state(),
         *relative,
         *({"turn": "object", "axis": axis, "fill": 0.0} for axis in ("x", "y", "z")),
         {"column": "object.z", "fill": 0.0},
@@ -29,3 +37,9 @@ def pose_state() -> tuple[dict[str, Any], ...]:
         {"sum": {"obstacle.z": 1, "obstacle.sz": 0.5}, "fill": 0.0},
         {"sum": {"obstacle.z": 1, "obstacle.sz": 0.5, "ee.z": -1}, "fill": 0.0},
     )
+
+
+STATES: Final[dict[str, Callable[[], tuple[dict[str, Any], ...]]]] = {
+    "poses": pose_state,
+    "robot": robot_state,
+}

@@ -1,22 +1,17 @@
 """Behaviour cloning of a small SmolVLA ensemble, on the CPU, with LeRobot's training API.
 
-python -m salus_collector.policy.smolvla.train STORE --out DIR [--members 5] [--steps 4000]
-
-STORE holds demonstrations (`salus collect --disturbances config/demonstrations.yaml --image-size
-0`).
-They are exported to a LeRobotDataset, DIR/dataset; member 0 is trained as a whole; the others
-share its vision-language model and get action experts of their own: another seed, another order
-of the data, another bootstrap of the episodes. What is done already is not done again.
+`salus clone` runs it. Demonstrations are exported to a LeRobotDataset; member 0 is trained as a
+whole; the others share its vision-language model and get action experts of their own: another
+seed, another order of the data, another bootstrap of the episodes. What is done already is not
+done again.
 
 LeRobot's dataset, policy, processors, optimiser and schedule are used; its script is not, because
 it needs an image, loads every row by itself and cannot swap experts over a frozen prefix. A large
 model on a GPU is fine-tuned by that script: docs/POLICY.md.
 """
 
-import argparse
 import json
-import sys
-import time
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,7 +27,6 @@ from salus_collector.policy.smolvla.small import (
     VLM_FOLDER,
     Architecture,
     absent_images,
-    offline,
     small_policy,
     write_vlm,
 )
@@ -48,6 +42,9 @@ EXPERT: Final = (
     "model.action_time_mlp_out.",
 )
 """The parts in which the members of an ensemble differ."""
+
+Report = Callable[[str, int, int, float], None]
+"""Told what is done, steps done, steps to do and the loss."""
 
 ENSEMBLE_FILE: Final = "ensemble.json"
 
@@ -69,8 +66,8 @@ class TrainingSettings:
     """
 
     members: int = 5
-    steps: int = 4000
-    expert_steps: int = 2500
+    steps: int = 3000
+    expert_steps: int = 2000
     batch_size: int = 64
     learning_rate: float = 1e-3
     warmup: int = 200
@@ -78,9 +75,9 @@ class TrainingSettings:
     state_noise: float = 0.01
 
 
-def pose_adapter(provenance: dict[str, Any]) -> Adapter:
-    """The adapter of the shipped policy: `delta_ee` actions, poses, no camera."""
-    return Adapter(DELTA_EE, pose_state(), {}, 4, provenance)
+def pose_adapter(provenance: dict[str, Any], cameras: dict[str, str] | None = None) -> Adapter:
+    """The adapter of the shipped policy: `delta_ee` actions, poses, and no camera by default."""
+    return Adapter(DELTA_EE, pose_state(), cameras or {}, 4, provenance)
 
 
 def train_member(
@@ -231,7 +228,7 @@ def train_ensemble(
     *,
     architecture: Architecture | None = None,
     only_member: int | None = None,
-    report: Callable[[str, int, int, float], None] | None = None,
+    report: Report | None = None,
 ) -> Path:
     """Export, train every member that is not there yet, and write the ensemble.
 
@@ -252,15 +249,8 @@ def train_ensemble(
     own = architecture or Architecture()
     ensemble, dataset = out / "ensemble", out / "dataset"
     base = ensemble / "base"
-    if not (dataset / "salus_adapter.json").exists():
-        view = StoreView(stores)
-        adapter = pose_adapter(_provenance(view, stores, settings, own))
-        export_lerobot(
-            view,
-            dataset,
-            adapter,
-            on_progress=lambda done, total: report and report("export", done, total, np.nan),
-        )
+    if not dataset.exists():
+        _export(stores, dataset, settings, own, report)
     adapter = Adapter.read(dataset)
     data = Demonstrations.read(dataset)
 
@@ -287,14 +277,35 @@ def train_ensemble(
     return ensemble
 
 
+def _export(
+    stores: list[Path],
+    dataset: Path,
+    settings: TrainingSettings,
+    architecture: Architecture,
+    report: Report | None,
+) -> None:
+    """The dataset is there as a whole or not at all."""
+    view = StoreView(stores)
+    adapter = pose_adapter(_provenance(view, stores, settings, architecture))
+    staging = dataset.with_name(f".{dataset.name}.part")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.parent.mkdir(parents=True, exist_ok=True)
+
+    def on_progress(done: int, total: int) -> None:
+        if report is not None:
+            report("export", done, total, np.nan)
+
+    export_lerobot(view, staging, adapter, on_progress=on_progress)
+    staging.rename(dataset)
+
+
 def _provenance(
     view: StoreView, stores: list[Path], settings: TrainingSettings, architecture: Architecture
 ) -> dict[str, Any]:
     from importlib.metadata import version
 
-    names = " ".join(path.name for path in stores)
     return {
-        "command": f"python -m salus_collector.policy.smolvla.train {names}",
+        "command": f"salus clone {' '.join(path.name for path in stores)}",
         "episodes": len(view),
         "root_seeds": sorted({record.id.rsplit("-", 1)[0] for record in view.records}),
         "demonstrator": sorted({record.policy for record in view.records}),
@@ -303,59 +314,3 @@ def _provenance(
         "lerobot": version("lerobot"),
         "torch": version("torch"),
     }
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line; exits with 2 on wrong use."""
-    usual = TrainingSettings()
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("stores", type=Path, nargs="+", help="stores of demonstrations")
-    parser.add_argument("--out", type=Path, required=True, help="folder; goes on where it stopped")
-    parser.add_argument("--members", type=int, default=usual.members, help="of the ensemble")
-    parser.add_argument("--steps", type=int, default=usual.steps, help="of member 0")
-    parser.add_argument(
-        "--expert-steps", type=int, default=usual.expert_steps, help="of each further member"
-    )
-    parser.add_argument("--batch-size", type=int, default=usual.batch_size, help="rows a step")
-    parser.add_argument("--lr", type=float, default=usual.learning_rate, help="peak learning rate")
-    parser.add_argument("--seed", type=int, default=usual.seed, help="of weights and data order")
-    parser.add_argument(
-        "--only-member", type=int, help="train this member only, for processes side by side"
-    )
-    chosen = parser.parse_args(arguments)
-    settings = TrainingSettings(
-        members=chosen.members,
-        steps=chosen.steps,
-        expert_steps=chosen.expert_steps,
-        batch_size=chosen.batch_size,
-        learning_rate=chosen.lr,
-        seed=chosen.seed,
-    )
-    started = time.monotonic()
-
-    def report(name: str, done: int, total: int, loss: float) -> None:
-        if done % 100 == 0 or done == total:
-            print(
-                f"{name}: {done} of {total}, loss {loss:.3f}, {time.monotonic() - started:.0f} s",
-                flush=True,
-            )
-
-    offline()
-    try:
-        folder = train_ensemble(
-            chosen.stores, chosen.out, settings, only_member=chosen.only_member, report=report
-        )
-    except SalusError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    print(folder)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

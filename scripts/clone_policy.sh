@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The policy that ships, from nothing: demonstrations, a LeRobotDataset, an ensemble, its test.
+# Goes on where it stopped. `scripts/clone_policy.sh OUT [EPISODES] [WORKERS]`, after `. ./env.sh`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+out=${1:?folder for demonstrations and ensemble} episodes=${2:-1200} workers=${3:-2}
+export OMP_NUM_THREADS=1
+
+salus collect --policy expert --episodes "$episodes" --workers "$workers" --seed 7001 \
+  --disturbances config/demonstrations.yaml --image-size 0 --out "$out/demonstrations"
+salus clone "$out/demonstrations" --out "$out"
+python -m salus_collector.outcomes --policy "$out/ensemble" --episodes 200 --seed 8000
