@@ -120,9 +120,9 @@ def store_embeddings(policy: "SmolVLA", stores: Sequence[Path], every: int = 5) 
 
 
 def _of_store(policy: "SmolVLA", path: Path, every: int) -> Iterator[NDArray[np.float32]]:
-    from salus_data.view import DatasetView
+    from salus_data.view import StoreView
 
-    view = DatasetView(path)
+    view = StoreView(path)
     for number, record in enumerate(view.records):
         if record.outcome is not Outcome.SUCCESS:
             continue
