@@ -290,4 +290,6 @@ def test_names_are_unique_and_the_table_tells_each_of_them() -> None:
 
 def test_the_document_is_made_from_the_table() -> None:
     document = Path(__file__).parents[3] / "docs" / "SIGNALS.md"
-    assert signals_table() in document.read_text(), "python -m salus_data.signals > docs/SIGNALS.md"
+    assert signals_table() in document.read_text(), (
+        "python -m salus_collector.policy.signals.document docs/SIGNALS.md"
+    )
