@@ -89,7 +89,7 @@ class SharedPrefix:
             noise: (S, T, A) standard normal, the same for all members.
         """
         own = self.checkpoint
-        batch = own.preprocess(dict(inputs)) | self._absent
+        batch = self._batch(inputs)
         device = own.policy.config.device
         flow = self._experts.flow(batch, torch.from_numpy(noise).to(device))
         return Samples(
@@ -97,6 +97,14 @@ class SharedPrefix:
             flow.velocity.double().cpu().numpy(),
             flow.embedding.float().cpu().numpy(),
         )
+
+    def prefix(self, inputs: Mapping[str, Any]) -> None:
+        """Compute what the members share, and nothing else; for measurements."""
+        self._experts.prefix(self._batch(inputs))
+
+    def _batch(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        batch: dict[str, Any] = self.checkpoint.preprocess(dict(inputs))
+        return batch | self._absent
 
 
 class WholePolicies:

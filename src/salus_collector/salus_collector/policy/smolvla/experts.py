@@ -115,7 +115,7 @@ class Experts:
             noise: (S, T, A) standard normal, A being the policy's `max_action_dim`.
         """
         config = self.policy.config
-        state, prefix = self._prefix(batch)
+        state, prefix = self.prefix(batch)
         prepared = [layer.prepare(prefix, noise.shape[1]) for layer in self._layers]
         # Members first, then noises and chunk in one row: (K, S, T, A).
         x = noise.expand(self.size, *noise.shape)
@@ -152,7 +152,8 @@ class Experts:
         shape = (members, noises, length, -1)
         return velocity.view(shape), hidden.view(shape)
 
-    def _prefix(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Prefix]:
+    @torch.inference_mode()
+    def prefix(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Prefix]:
         """Last hidden state (H,), and keys and values of every layer of the prefix."""
         from lerobot.policies.smolvla.modeling_smolvla import make_att_2d_masks
         from lerobot.utils.constants import OBS_LANGUAGE_ATTENTION_MASK, OBS_LANGUAGE_TOKENS

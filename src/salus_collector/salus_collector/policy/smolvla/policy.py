@@ -111,12 +111,7 @@ class SmolVLA:
             planned = samples.actions[:, 0].mean(axis=0)
             if self._queue.empty:
                 self._queue.fill(planned)
-            sampling = Sampling(
-                samples.actions / self._half_range,
-                samples.velocity,
-                planned / self._half_range,
-                samples.embedding.astype(np.float64),
-            )
+            sampling = self.sampling(samples, planned)
             self._embedding = samples.embedding
             self._since_sampling = 0
         self._since_sampling += 1
@@ -144,6 +139,15 @@ class SmolVLA:
         """Drop what is left of the chunk; the next action comes from a new one."""
         self._queue.drop()
 
+    def sampling(self, samples: Samples, planned: Array) -> Sampling:
+        """What the signals are computed from; `planned` (T, D) in the action space's units."""
+        return Sampling(
+            samples.actions / self._half_range,
+            samples.velocity,
+            planned / self._half_range,
+            samples.embedding.astype(np.float64),
+        )
+
     def embed(self, observation: Observation, executed: Array | None) -> NDArray[np.float32]:
         """The hidden state (E,) on an observation after `executed` (D,), without acting."""
         self._executed = executed
@@ -152,7 +156,7 @@ class SmolVLA:
         return embedding
 
     def _sample(self, observation: Observation) -> Samples:
-        inputs = self._inputs(observation)
+        inputs = self.inputs(observation)
         shape = self._members.noise_shape(self.settings.noises)
         sequence = np.random.SeedSequence(self._start.seed, spawn_key=(2, self._step))
         noise = np.random.default_rng(sequence).standard_normal(shape, dtype=np.float32)
@@ -164,7 +168,12 @@ class SmolVLA:
             )
         return samples
 
-    def _inputs(self, observation: Observation) -> dict[str, Any]:
+    def inputs(self, observation: Observation) -> dict[str, Any]:
+        """What LeRobot's pre-processor takes: `observation.state`, the images and the task.
+
+        Raises:
+            PolicyError: the observation lacks something or has NaN.
+        """
         import torch
 
         try:
