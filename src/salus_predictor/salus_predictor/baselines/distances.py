@@ -14,7 +14,7 @@ from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 
 from salus_predictor.baselines.base import FitScore, Score, ScoreRecipe, success_rows
-from salus_predictor.baselines.views import Source, View
+from salus_predictor.baselines.views import SUFFIXES, Source, View
 from salus_predictor.steps import StepData
 
 Array = NDArray[np.float64]
@@ -70,6 +70,6 @@ def distance_recipes() -> list[ScoreRecipe]:
     """On embeddings under the published names, on signals with `_signals` added."""
     return [
         ScoreRecipe(name + suffix, fit(source), learnt=True)
-        for source, suffix in (("embedding", ""), ("signals", "_signals"))
+        for source, suffix in SUFFIXES.items()
         for name, fit in (("mahalanobis", mahalanobis), ("knn", nearest_neighbours))
     ]

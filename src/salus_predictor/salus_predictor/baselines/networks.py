@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from salus_predictor.baselines.base import FitScore, Score, ScoreRecipe, success_rows
-from salus_predictor.baselines.views import Source, View
+from salus_predictor.baselines.views import SUFFIXES, Source, View
 from salus_predictor.steps import StepData
 
 Array = NDArray[np.float64]
@@ -105,6 +105,6 @@ def network_recipes() -> list[ScoreRecipe]:
     """On embeddings under the published names, on signals with `_signals` added."""
     return [
         ScoreRecipe(name + suffix, fit(source), learnt=True)
-        for source, suffix in (("embedding", ""), ("signals", "_signals"))
+        for source, suffix in SUFFIXES.items()
         for name, fit in (("rnd", distillation), ("logpzo", flow_to_noise))
     ]

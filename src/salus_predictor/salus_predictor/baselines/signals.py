@@ -23,7 +23,7 @@ SIGNALS_OF: Final = {
     "stac": ("stac", "chunk_mse_mmd"),
     "stac_single": ("stac_single", "chunk_mse"),
 }
-"""Names under which the signal of a published detector may stand in a store, the first that does."""
+"""Names under which a published detector's signal may stand in a store, the first that does."""
 
 SUMMED: Final = ("stac", "stac_single")
 
@@ -31,7 +31,7 @@ SUMMED: Final = ("stac", "stac_single")
 def single_signal(name: str) -> ScoreRecipe:
     """One signal as it is."""
     return ScoreRecipe(
-        f"signal:{name}", lambda train, seed: _present(name), inputs=(name,), rowwise=True
+        f"signal:{name}", lambda _train, _seed: _present(name), inputs=(name,), rowwise=True
     )
 
 
@@ -77,5 +77,3 @@ def _summed(name: str) -> Score:
 
 def _column(data: StepData, name: str) -> int:
     return data.signal_names.index(name)
-
-

@@ -1,4 +1,4 @@
-"""What a baseline that is no single signal sees of a step: the policy's embedding, or all signals."""
+"""What a baseline that is no single signal sees of a step: an embedding, or all signals."""
 
 from dataclasses import dataclass
 from typing import Final, Literal, Self
@@ -13,6 +13,9 @@ from salus_predictor.steps import StepData
 
 Rows = NDArray[np.float32]
 Source = Literal["embedding", "signals"]
+
+SUFFIXES: Final[dict[Source, str]] = {"embedding": "", "signals": "_signals"}
+"""What the name of a baseline ends with, by what it sees."""
 
 PERCEIVED: Final = frozenset(signal.name for signal in ROBOT_SIGNALS if signal.perceives)
 """Signals about objects; the signals that are left any robot and policy has."""

@@ -1,8 +1,8 @@
 """Baselines that learn from the last 10, 30 and 60 steps of every signal with scikit-learn.
 
-One classifier says which failure comes within the longest horizon, if any; another, of rows before a
-failure, in which bin between two horizons it comes. Their products, summed over the bins, grow with
-the horizon. A third one forecasts the outcome.
+One classifier says which failure comes within the longest horizon, if any; another, of rows before
+a failure, in which bin between two horizons it comes. Their products, summed over the bins, grow
+with the horizon. A third one forecasts the outcome.
 """
 
 import warnings
@@ -126,7 +126,11 @@ class WindowRecipe:
             Classes(
                 self._fit(features, held, [pick(d, random) for d in (train, validation)], seed), n
             )
-            for pick, n in ((kind_rows, n_types + 1), (bin_rows, n_horizons), (outcome_rows, n_types + 1))
+            for pick, n in (
+                (kind_rows, n_types + 1),
+                (bin_rows, n_horizons),
+                (outcome_rows, n_types + 1),
+            )
         )
         return WindowPredictor(
             self.name, inputs, train.contract, normalisation, kind, when, outcome
@@ -185,7 +189,7 @@ def kind_rows(data: StepData, random: np.random.Generator) -> Chosen:
 
     All rows before a failure, and a draw of the others that weighs for all of them.
     """
-    known = data.valid[:, -1].all(axis=1)
+    known = np.all(data.valid[:, -1], axis=1)
     ahead = data.labels[:, -1] > 0  # (N, C)
     classes = np.where(ahead.any(axis=1), 1 + ahead.argmax(axis=1), 0)
     positive, negative = (np.flatnonzero(known & chosen) for chosen in (classes > 0, classes == 0))
@@ -199,8 +203,8 @@ def kind_rows(data: StepData, random: np.random.Generator) -> Chosen:
 def bin_rows(data: StepData, random: np.random.Generator) -> Chosen:
     """Rows before a failure, and the number of the shortest horizon that it lies within."""
     del random
-    any_type = (data.labels > 0).any(axis=2)  # (N, H)
-    rows = np.flatnonzero(any_type[:, -1] & data.valid[:, -1].all(axis=1))
+    any_type: NDArray[np.bool_] = np.any(data.labels > 0, axis=2)  # (N, H)
+    rows = np.flatnonzero(any_type[:, -1] & np.all(data.valid[:, -1], axis=1))
     return rows, any_type[rows].argmax(axis=1), np.ones(len(rows))
 
 

@@ -37,9 +37,7 @@ class Benchmark:
 
 def score(predictor: Predictor, split: Split, far: float, settings: Settings) -> Evaluation:
     """Choose thresholds on validation, then score the test episodes."""
-    thresholds = Thresholds.choose(
-        split.validation, predictor.predict(split.validation), far=far
-    )
+    thresholds = Thresholds.choose(split.validation, predictor.predict(split.validation), far=far)
     forecasts = predictor.predict(split.test)
     return evaluate(predictor.name, split.test, forecasts, thresholds, settings)
 
@@ -51,8 +49,8 @@ def run_benchmark(
     far: float,
     seed: int = 0,
     settings: Settings | None = None,
-    on_start: Callable[[str], None] = lambda name: None,
-    on_done: Callable[[str], None] = lambda name: None,
+    on_start: Callable[[str], None] = lambda _: None,
+    on_done: Callable[[str], None] = lambda _: None,
 ) -> Benchmark:
     """Fit and score every recipe; one whose input the data lacks is named, not scored."""
     result = Benchmark()

@@ -9,10 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from salus_data.types import Outcome
+from salus_predictor.evaluation.alarms import AlarmRules
 from salus_predictor.evaluation.benchmark import Benchmark, Split
-from salus_predictor.evaluation.evaluate import LATER_HORIZONS, AlarmRules, Thresholds
+from salus_predictor.evaluation.evaluate import LATER_HORIZONS
 from salus_predictor.evaluation.figure import Figure, tree_to_json
 from salus_predictor.evaluation.splits import split_episodes
+from salus_predictor.evaluation.thresholds import Thresholds
 from salus_predictor.steps import StepData
 
 SHARES: Final = (0.6, 0.2, 0.2)

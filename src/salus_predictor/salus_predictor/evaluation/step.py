@@ -56,7 +56,8 @@ class StepCells:
     @property
     def absent(self) -> tuple[str, ...]:
         """Types without a positive step."""
-        shown = np.isfinite(self.values["ap"][:, :, 0]).any(axis=0)
+        known = np.isfinite(self.values["ap"][:, :, 0])
+        shown = [bool(known[:, c].any()) for c in range(len(self.types))]
         return tuple(name for name, there in zip(self.types, shown, strict=True) if not there)
 
     def mean(
@@ -92,7 +93,7 @@ def step_cells(data: StepData, probability: Array, thresholds: Array, weights: A
     """
     horizons, types = data.contract.horizons, data.contract.failure_types
     shape = (len(horizons), len(types), len(weights))
-    values = {metric: np.full(shape, np.nan) for metric in STEP_METRICS}
+    values: dict[str, Array] = {metric: np.full(shape, np.nan) for metric in STEP_METRICS}
     episode = data.episode_of_row
     for h in range(len(horizons)):
         for c in range(len(types)):
@@ -116,7 +117,9 @@ def cell_metrics(
     """The metrics of one cell, each (R,); all NaN where there is no positive row.
 
     Args:
-        label, score, episode: (n,) of the valid rows.
+        label: (n,) of the valid rows.
+        score: (n,) of the same rows.
+        episode: (n,) number of the episode of each.
         threshold: of F1, precision and recall.
         weights: (R, E).
     """

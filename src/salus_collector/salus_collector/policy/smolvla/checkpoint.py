@@ -200,7 +200,7 @@ def _load_processors(folder: Path, config: Any, device: str) -> tuple[Any, Any]:
     from lerobot.policies.factory import make_pre_post_processors
 
     try:
-        return make_pre_post_processors(
+        processors: tuple[Any, Any] = make_pre_post_processors(
             config,
             pretrained_path=str(folder),
             preprocessor_overrides={
@@ -211,6 +211,7 @@ def _load_processors(folder: Path, config: Any, device: str) -> tuple[Any, Any]:
     except (OSError, KeyError, TypeError, ValueError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise PolicyError(f"{folder / PREPROCESSOR}: cannot be loaded: {reason:.300}") from error
+    return processors
 
 
 def _statistics(pipeline: Any) -> dict[str, Any]:

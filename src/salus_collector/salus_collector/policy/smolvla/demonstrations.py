@@ -67,7 +67,7 @@ class Demonstrations:
             seed: of the draw; None for all episodes once.
         """
         starts = np.concatenate([[0], self.ends[:-1]])
-        episodes = np.arange(len(self.ends))
+        episodes: NDArray[np.int64] = np.arange(len(self.ends))
         if seed is not None:
             episodes = np.random.default_rng([seed, 1]).integers(len(episodes), size=len(episodes))
         return np.concatenate([np.arange(starts[e], self.ends[e]) for e in episodes])

@@ -304,8 +304,9 @@ def _provenance(
 ) -> dict[str, Any]:
     from importlib.metadata import version
 
+    names = " ".join(path.name for path in stores)
     return {
-        "command": f"salus clone {' '.join(path.name for path in stores)}",
+        "command": f"salus clone {names}",
         "episodes": len(view),
         "root_seeds": sorted({record.id.rsplit("-", 1)[0] for record in view.records}),
         "demonstrator": sorted({record.policy for record in view.records}),

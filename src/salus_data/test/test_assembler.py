@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus_collector.recorder.assembler import Assembler
 from salus_data.episode import EpisodeRecord
+from salus_data.joining.assembler import Assembler
 from salus_data.types import Outcome
 
 CHANNELS = ("a", "b")
@@ -78,14 +78,23 @@ def test_an_episode_that_lacks_any_message_is_not_whole(lost):
         assembler.take()
 
 
-def test_of_a_message_that_comes_twice_the_first_counts():
+def test_a_message_that_comes_twice_the_same_is_counted_and_does_no_harm():
     assembler = begun()
     send(assembler, messages())
-    assembler.add("a", stamp(2), np.array([99, 99]))
+    assembler.add("a", stamp(2), np.array([2, 0]))
     assembler.end(record(), STEPS)
     assert assembler.report().duplicated == 1
     _, arrays = assembler.take()
     assert arrays["a"][2].tolist() == [2, 0]
+
+
+def test_two_messages_of_one_row_that_differ_make_the_episode_unwhole():
+    assembler = begun()
+    send(assembler, messages())
+    assembler.add("a", stamp(2), np.array([99, 99]))
+    assembler.end(record(), STEPS)
+    with pytest.raises(ValueError, match="not whole"):
+        assembler.take()
 
 
 def test_messages_of_a_closed_episode_are_counted_and_fill_no_row_of_the_next():
@@ -96,9 +105,8 @@ def test_messages_of_a_closed_episode_are_counted_and_fill_no_row_of_the_next():
     assembler.begin("e2", stamp(10))
     before = assembler.late
     assembler.add("a", stamp(3), np.array([7, 7]))
-    assembler.number(stamp(11), "e1", 0)
     assembler.end(record("e1"), STEPS)
-    assert assembler.late == before + 3
+    assert assembler.late == before + 2
     assert not assembler.ended
 
 
