@@ -56,7 +56,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
             record = rollout(environment, Expert(), plan, on_step=steps.append)
             touched = 5 if seed == 3 else -1
             record = dataclasses.replace(record, first_intervention_step=touched)
-            # A recording ends with the observation that shows the event; its action is not executed.
+            # A recording ends with what shows the event; its action is not executed.
             last = dataclasses.replace(steps[-1], index=len(steps), action=np.zeros(7))
             writer.append(record, arrays([*steps, last]))
     return path
