@@ -20,6 +20,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from salus.collecting.settings import CollectSettings, own_domain, shared_file
+from salus_collector.policy.registry import absolute_policy
 from salus_ros.topics import NAMESPACE
 
 NODES = (
@@ -32,7 +33,7 @@ NODES = (
 ARGUMENTS = {
     "episodes": ("5", "episodes the collection is to have"),
     "out": ("out/episodes", "folder of the collection; one that is begun goes on"),
-    "policy": ("expert", "policy by name"),
+    "policy": ("expert", "`expert`, `smolvla`, a checkpoint or ensemble folder, or a hub id"),
     "seed": ("0", "root seed; with the index it decides every episode"),
     "workers": ("1", "how many graphs run, each in a ROS domain of its own"),
     "disturbances": ("default", "`default`, `none`, one family, or a YAML file"),
@@ -57,7 +58,7 @@ def start(context: LaunchContext) -> list:
     settings = CollectSettings(
         episodes=int(given["episodes"]),
         out=Path(given["out"]).resolve(),
-        policy=given["policy"],
+        policy=absolute_policy(given["policy"]),
         seed=int(given["seed"]),
         workers=int(given["workers"]),
         disturbances=str(shared_file("config", "disturbances.yaml")) if mix == "default" else mix,

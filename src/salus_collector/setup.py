@@ -8,7 +8,7 @@ setup(
     maintainer="SALUS maintainers",
     maintainer_email="maintainers@salus.invalid",
     packages=find_packages(include=["salus_collector", "salus_collector.*"]),
-    package_data={"": ["py.typed", "*.html.j2", "shipped/*.safetensors"]},
+    package_data={"": ["py.typed", "*.html.j2", "shipped/**/*.safetensors", "shipped/**/*.json"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/salus_collector"]),
         ("share/salus_collector", ["package.xml"]),

@@ -16,6 +16,8 @@ setup(
     zip_safe=False,
     python_requires=">=3.12",
     install_requires=[
+        "apsw",
+        "backports.zstd",
         "jinja2",
         "matplotlib",
         "numpy",

@@ -14,6 +14,7 @@ from salus_data.bags.episodes import indexed_episodes
 from salus_data.bags.importing import import_bags
 from salus_data.bags.source import Bag
 from salus_data.compare import differences
+from salus_data.errors import SalusError
 from salus_data.store import Store
 from salus_data.view import StoreView
 
@@ -106,3 +107,26 @@ def test_a_killed_collection_leaves_whole_episodes(tmp_path):
 
 def _committed(path: Path, episodes: int) -> bool:
     return (path / "meta/episode_ends").exists() and len(Store.open(path)) >= episodes
+
+
+def test_the_exit_status_of_the_command(collection, tmp_path):
+    from typer.testing import CliRunner
+
+    from salus.main import app
+
+    runner = CliRunner()
+    bag = collection / "bags/w0_0"
+    sound = runner.invoke(
+        app, ["import-bag", str(bag), "--out", str(tmp_path / "a.zarr"), "--json"]
+    )
+    assert sound.exit_code == 0
+    assert len(json.loads(sound.stdout)["imported"]) == 3
+
+    cut = tmp_path / "cut.mcap"
+    cut.write_bytes((bag / "w0_0.mcap").read_bytes()[:-3000])
+    damaged = runner.invoke(app, ["import-bag", str(cut), "--out", str(tmp_path / "b.zarr")])
+    assert damaged.exit_code == 1
+    assert "damaged" in damaged.stdout
+
+    wrong = runner.invoke(app, ["import-bag", str(tmp_path / "no"), "--out", str(tmp_path / "c")])
+    assert isinstance(wrong.exception, SalusError)

@@ -22,8 +22,10 @@ def differences(one: StoreView, other: StoreView) -> list[str]:
     if one.names != other.names:
         found.append(f"arrays: {', '.join(one.names)} and {', '.join(other.names)}")
     here, there = ({r.id: i for i, r in enumerate(view.records)} for view in (one, other))
-    for name in sorted(here.keys() ^ there.keys()):
-        found.append(f"episode {name} is only in the {'first' if name in here else 'second'}")
+    found += [
+        f"episode {name} is only in the {'first' if name in here else 'second'}"
+        for name in sorted(here.keys() ^ there.keys())
+    ]
     for name in sorted(here.keys() & there.keys()):
         a, b = one.records[here[name]], other.records[there[name]]
         if json.dumps(a.to_json()) != json.dumps(b.to_json()):

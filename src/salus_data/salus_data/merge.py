@@ -16,7 +16,7 @@ def merge_stores(
     out: Path,
     *,
     renumber: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> int:
     """Write the episodes of several stores into a new one, in the order of their index.
 
@@ -45,9 +45,9 @@ def merge_stores(
         _require_new_indices(view)
     names = [name for name in view.names if name not in (LABELS, VALID)]
     images = {
-        camera: view.stores[0].array(f"image_{camera}").shape[1:3]
+        camera: (int(shape[1]), int(shape[2]))
         for camera in view.contract.cameras
-        if f"image_{camera}" in names
+        if f"image_{camera}" in names and (shape := view.stores[0].array(f"image_{camera}").shape)
     }
     sizes = {
         f"{name}_size": view.stores[0].array(name).shape[1] if name in names else 0

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +17,15 @@ from salus_data.bags.definitions import typestore_with
 from salus_data.bags.writer import EPISODES_KEY, BagWriter
 from salus_data.contract import Contract
 from salus_data.episode import EpisodeRecord
-from salus_data.layout import EE_POSITION, EE_QUATERNION, EFFORT, JOINTS, OBJECTS, POSITION, VELOCITY
+from salus_data.layout import (
+    EE_POSITION,
+    EE_QUATERNION,
+    EFFORT,
+    JOINTS,
+    OBJECTS,
+    POSITION,
+    VELOCITY,
+)
 from salus_data.types import FailureType, Outcome
 
 MESSAGES = Path(__file__).parents[2] / "salus_msgs/msg"
@@ -54,7 +63,7 @@ class Messages:
         time = self.types["builtin_interfaces/msg/Time"](stamp // 10**9, stamp % 10**9)
         return self.types["std_msgs/msg/Header"](stamp=time, frame_id="")
 
-    def contract(self, contract: Contract, policy_signals: int) -> Item:
+    def contract(self, contract: Contract, policy_signals: int, embedding_size: int) -> Item:
         column = self.types["salus_msgs/msg/Column"]
         space = contract.action_space
         columns = {
@@ -77,6 +86,7 @@ class Messages:
             ),
             **columns,
             policy_signals=policy_signals,
+            embedding_size=embedding_size,
             cameras=list(contract.cameras),
             ensemble_size=contract.ensemble_size,
             failure_types=list(contract.failure_types),
@@ -232,9 +242,7 @@ def drawn_episodes(
     for index in range(count):
         outcome, kind = PLAN[index % len(PLAN)]
         record = make_record(index, outcome, kind, length=length + index, bodies=("cube",))
-        arrays = make_arrays(
-            contract, record, length=length + index, frame=FRAME, start_time=time
-        )
+        arrays = make_arrays(contract, record, length=length + index, frame=FRAME, start_time=time)
         if embedding:
             shape = (length + index, 5)
             arrays["embedding"] = np.random.default_rng(index).normal(size=shape).astype(np.float16)
@@ -248,7 +256,8 @@ def bag_items(
 ) -> list[Item]:
     """Every message of those episodes in the order of a recording."""
     messages = Messages()
-    items = [messages.contract(contract, policy_signals=1)]
+    width = made[0][1]["embedding"].shape[1] if "embedding" in made[0][1] else 0
+    items = [messages.contract(contract, policy_signals=1, embedding_size=width)]
     for record, arrays in made:
         steps = len(arrays["stamp"])
         items.append(messages.event(record, 1, int(arrays["stamp"][0]), 0))
@@ -258,11 +267,20 @@ def bag_items(
     return items
 
 
-def write_bag(path: Path, items: Iterable[Item], *, index: bool = True) -> Path:
-    """Write an MCAP bag as `salus collect --bag` does."""
+def write_bag(
+    path: Path,
+    items: Iterable[Item],
+    *,
+    index: bool = True,
+    without_field: tuple[str, str] | None = None,
+) -> Path:
+    """Write an MCAP bag as `salus collect --bag` does; `without_field`: by an older definition."""
     items = list(items)
     messages = Messages()
-    writer = BagWriter(path, messages.store)
+    store = messages.store
+    if without_field is not None:
+        store, items = _older(path.with_name("older"), without_field, items)
+    writer = BagWriter(path, store)
     for topic, kind in dict.fromkeys((i.topic, i.type) for i in items):
         writer.add_topic(f"{NAMESPACE}/{topic}", kind, ())
     for item in items:
@@ -297,3 +315,23 @@ def write_sqlite_bag(path: Path, items: Iterable[Item]) -> Path:
         for item in items:
             writer.write(connections[item.topic], item.time, item.data)
     return path
+
+
+def _older(
+    folder: Path, without_field: tuple[str, str], items: list[Item]
+) -> tuple[Typestore, list[Item]]:
+    """The types without one field of a message, and the messages without it."""
+    message, gone = without_field
+    shutil.copytree(MESSAGES, folder)
+    file = folder / f"{message}.msg"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if gone not in line.split("#")[0]))
+    older, kind = typestore_with(folder), f"salus_msgs/msg/{message}"
+
+    def rewrite(item: Item) -> Item:
+        if item.type != kind:
+            return item
+        found = typestore().deserialize_cdr(item.data, kind)
+        return item._replace(data=bytes(older.serialize_cdr(found, kind)))
+
+    return older, [rewrite(item) for item in items]

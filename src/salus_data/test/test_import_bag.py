@@ -227,15 +227,22 @@ def test_a_split_bag_is_one_bag(tmp_path, recorded):
 
 def test_several_bags_one_store_and_none_twice(tmp_path):
     contract, made = drawn_episodes(4)
-    bags = [
-        write_bag(tmp_path / f"b{i}", bag_items(contract, made[i : i + 2])) for i in (0, 2)
-    ]
+    bags = [write_bag(tmp_path / f"b{i}", bag_items(contract, made[i : i + 2])) for i in (0, 2)]
     store = tmp_path / "s.zarr"
     assert import_bags(bags, store).complete
     expect_equal(store, made)
     again = import_bags([bags[0]], store)
     assert not again.imported
     assert all("already in the store" in reason for reason in reasons(again).values())
+
+
+def test_another_definition_of_a_message_is_named(tmp_path, recorded):
+    _, _, items = recorded
+    bag = write_bag(tmp_path / "bag", items, without_field=("Contract", "embedding_size"))
+    report = import_bags([bag], tmp_path / "s.zarr")
+    assert not report.imported
+    assert len(report.lost) == 3
+    assert any("no field embedding_size" in problem for _, problem in report.problems)
 
 
 def test_a_folder_without_a_bag_is_wrong_use(tmp_path):

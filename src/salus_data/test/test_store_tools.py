@@ -75,7 +75,7 @@ def test_info_counts_what_is_there(two_stores):
     state = facts["arrays"]["state"]
     assert state["shape"] == [view.n_rows, 34]
     assert state["bytes"] == view.n_rows * 34 * 8
-    assert 0 < state["bytes_on_disk"]
+    assert state["bytes_on_disk"] > 0
 
 
 def test_comparison_finds_one_changed_number(tmp_path, two_stores):

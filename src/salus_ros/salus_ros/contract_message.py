@@ -10,8 +10,16 @@ from salus_data.messages import CONTRACT_VERSION, contract_from_message
 __all__ = ["contract_from_message", "contract_to_message"]
 
 
-def contract_to_message(contract: Contract, policy_signals: int) -> ContractMessage:
-    """The message of a contract whose first `policy_signals` signals come from the policy."""
+def contract_to_message(
+    contract: Contract, policy_signals: int, embedding_size: int = 0
+) -> ContractMessage:
+    """The message of a contract.
+
+    Args:
+        contract: what the numbers mean.
+        policy_signals: how many of its signals come first, from the policy.
+        embedding_size: width of the policy's embedding; 0 for none.
+    """
     space = contract.action_space
     return ContractMessage(
         schema_version=CONTRACT_VERSION,
@@ -27,6 +35,7 @@ def contract_to_message(contract: Contract, policy_signals: int) -> ContractMess
         perceived=_to_messages(contract.perceived),
         signals=_to_messages(contract.signals),
         policy_signals=policy_signals,
+        embedding_size=embedding_size,
         cameras=list(contract.cameras),
         ensemble_size=contract.ensemble_size,
         failure_types=list(contract.failure_types),

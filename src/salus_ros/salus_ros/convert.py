@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Vector3
+from nav_msgs.msg import Path
 from numpy.typing import NDArray
 from salus_msgs.msg import PerceivedObjects
 from sensor_msgs.msg import Image, JointState
@@ -90,6 +91,14 @@ def perceived_message(
         poses=[_pose(row[:3], row[3:7]) for row in rows],
         sizes=[Vector3(x=float(r[7]), y=float(r[8]), z=float(r[9])) for r in rows],
     )
+
+
+def path_message(points: Array, nanoseconds: int) -> Path:
+    """Positions (N, 3) m in the base frame as a path for viewers; orientations are unit."""
+    place = header(nanoseconds, BASE_FRAME)
+    unit = (0.0, 0.0, 0.0, 1.0)
+    poses = [PoseStamped(header=place, pose=_pose(point, unit)) for point in points]
+    return Path(header=place, poses=poses)
 
 
 def image_message(image: NDArray[np.uint8], nanoseconds: int, frame: str) -> Image:

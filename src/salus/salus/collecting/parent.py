@@ -22,7 +22,11 @@ LOG_PERIOD = 15.0
 
 
 class CollectionRun:
-    """The workers of one collection; `run` returns when all have ended."""
+    """The workers of one collection; `run` returns when all have ended.
+
+    Attributes:
+        first_step: monotonic time of the first observation of any worker [s]; None before.
+    """
 
     def __init__(self, settings: CollectSettings, console: Console) -> None:
         self._settings = settings
@@ -30,6 +34,7 @@ class CollectionRun:
         self._progress: dict[int, CollectionProgress] = {}
         self._results: dict[int, tuple[int, str]] = {}
         self._logged = time.monotonic()
+        self.first_step: float | None = None
 
     def run(self) -> int:
         """Collect; returns the exit status and prints every worker's error in one line."""
@@ -114,6 +119,7 @@ class CollectionRun:
                     )
             return
         if message[0] == "progress":
+            self.first_step = self.first_step or time.monotonic()
             self._progress[message[1]] = message[2]
         else:
             self._results[message[1]] = (message[2], message[3])

@@ -25,7 +25,7 @@ class CollectSettings:
     Attributes:
         episodes: how many the collection is to have in the end.
         out: its folder.
-        policy: by name.
+        policy: by name, or checkpoints (`salus_collector.policy.registry`), paths absolute.
         seed: root seed.
         workers: processes that share the work.
         disturbances: `none`, a family or a YAML file.
@@ -36,6 +36,7 @@ class CollectSettings:
         supervise: `off`, `shadow`, `active` or `auto`, as of supervisor_node; read with a model.
         rules: YAML file of the supervisor; empty: config/supervisor.yaml.
         bag: record a rosbag2 bag a worker as well.
+        localiser: adds signals of what the cameras show: `shipped`, or a file; empty: none.
     """
 
     episodes: int
@@ -51,6 +52,7 @@ class CollectSettings:
     supervise: str = "auto"
     rules: str = ""
     bag: bool = False
+    localiser: str = ""
 
     def check(self) -> None:
         """Refuse what cannot work before anything is started.
@@ -58,15 +60,20 @@ class CollectSettings:
         Raises:
             SalusError: names the option, its value and what it may be.
         """
-        from salus_collector.policy.registry import policy_names
+        from salus_collector.perception.network import PIXELS
+        from salus_collector.policy.registry import check_policy
 
         load_mix(self.disturbances)
         if self.model:
             load_config(self.rules_file())
             if self.supervise not in MODES:
                 raise UnknownNameError("supervisor mode", self.supervise, MODES)
-        if self.policy not in policy_names():
-            raise UnknownNameError("policy", self.policy, policy_names())
+        check_policy(self.policy)
+        if self.localiser and (self.image_size == 0 or self.image_size % PIXELS):
+            raise FormatError(
+                f"--image-size is {self.image_size}; --localiser looks at images of {PIXELS} "
+                "pixels or a multiple"
+            )
         if not self.config.is_file():
             raise FormatError(f"{self.config}: no such configuration file")
         if self.out.exists() and not self.out.is_dir():
@@ -89,6 +96,8 @@ class CollectSettings:
             "realtime": self.realtime,
             "image_size": self.image_size,
         }
+        if self.localiser:
+            decides["localiser"] = self.localiser
         if self.model and self.supervise in ("active", "auto"):
             # Only then can the model change an episode.
             rules = yaml.safe_load(self.rules_file().read_text(encoding="utf-8"))
@@ -123,6 +132,8 @@ class CollectSettings:
             "policy": self.policy,
         }
         policy: dict[str, Any] = {"policy": self.policy, "config_digest": self.digest()}
+        if self.localiser:
+            policy["localiser"] = self.localiser
         if not self.image_size:
             policy["cameras"] = [""]  # a list without elements has no type in ROS
         supervisor: dict[str, Any] = {"time_mode": sim["mode"]}

@@ -52,15 +52,18 @@ def measure(
         if not path.exists():
             raise FormatError(f"{path}: no such bag")
     size = sum(folder_bytes(path) if path.is_dir() else path.stat().st_size for path in bags) / 1e6
-    bare, imported = [], []
+    bare, imported, bare_cpu, import_cpu = [], [], [], []
     store = scratch / "store.zarr"
     for _ in range(repeats):
+        used = time.process_time()
         payload, seconds = _bare_read(bags)
         bare.append(seconds)
+        bare_cpu.append(time.process_time() - used)
         shutil.rmtree(store, ignore_errors=True)
-        started = time.perf_counter()
+        used, started = time.process_time(), time.perf_counter()
         report = import_bags(bags, store)
         imported.append(time.perf_counter() - started)
+        import_cpu.append(time.process_time() - used)
         if not report.complete:
             raise FormatError(f"not a sound bag: {(report.lost or report.problems)[0]}")
     opened = Store.open(store)
@@ -74,6 +77,7 @@ def measure(
         "import_mb_per_s": size / min(imported),
         "import_payload_mb_per_s": payload / 1e6 / min(imported),
         "import_time_over_bare_read": min(imported) / min(bare),
+        "import_cpu_over_bare_read": min(import_cpu) / min(bare_cpu),
         "store_mb": folder_bytes(store) / 1e6,
         "store_over_bag": folder_bytes(store) / 1e6 / size,
         "store_windows_per_s": from_store,

@@ -13,7 +13,13 @@ def collect(
     out: Annotated[
         Path, typer.Option(help="Folder of the collection; one that is begun goes on.")
     ] = Path("out/episodes"),
-    policy: Annotated[str, typer.Option(help="Policy by name.")] = "expert",
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="`expert`, `smolvla` (the ensemble in the package), a checkpoint or ensemble "
+            "folder, several checkpoints with commas between, or a hub id."
+        ),
+    ] = "expert",
     seed: Annotated[
         int, typer.Option(min=0, help="Root seed; with the index it decides every episode.")
     ] = 0,
@@ -44,7 +50,14 @@ def collect(
         ),
     ] = "auto",
     rules: Annotated[
-        str, typer.Option(help="With --model: rules [default: config/supervisor.yaml].")
+        str, typer.Option(help="With --model: rules; empty: config/supervisor.yaml.")
+    ] = "",
+    localiser: Annotated[
+        str,
+        typer.Option(
+            help="Adds signals of what the cameras show: `shipped`, or a file of weights; "
+            "empty: none."
+        ),
     ] = "",
     bag: Annotated[
         bool,
@@ -62,13 +75,14 @@ def collect(
 
     from salus.collecting.parent import CollectionRun
     from salus.collecting.settings import CollectSettings, shared_file
+    from salus_collector.policy.registry import absolute_policy
 
     if disturbances == "default":
         disturbances = str(shared_file("config", "disturbances.yaml"))
     settings = CollectSettings(
         episodes=episodes,
         out=out.resolve(),
-        policy=policy,
+        policy=absolute_policy(policy),
         seed=seed,
         workers=workers,
         disturbances=disturbances,
@@ -79,6 +93,7 @@ def collect(
         supervise=supervise,
         rules=rules,
         bag=bag,
+        localiser=localiser if localiser in ("", "shipped") else str(Path(localiser).resolve()),
     )
     settings.check()
     console = Console(stderr=as_json)

@@ -20,7 +20,7 @@ def monitor(
         bool, typer.Option("--shadow", help="With --model: only tell what would be done.")
     ] = False,
     rules: Annotated[
-        str, typer.Option(help="With --model: rules [default: config/supervisor.yaml].")
+        str, typer.Option(help="With --model: rules; empty: config/supervisor.yaml.")
     ] = "",
     realtime: Annotated[
         bool, typer.Option("--realtime", help="With --model: the robot does not wait for actions.")
@@ -40,6 +40,7 @@ def monitor(
     import rclpy
     from rclpy.executors import ExternalShutdownException
     from rclpy.experimental import EventsExecutor
+    from rclpy.impl.implementation_singleton import rclpy_implementation
     from rclpy.node import Node
 
     from salus.collecting.settings import shared_file
@@ -73,6 +74,10 @@ def monitor(
         heard_any = _watch(executor, listener, seconds, as_json)
     except (KeyboardInterrupt, ExternalShutdownException):
         heard_any = True
+    except rclpy_implementation.RCLError:
+        if rclpy.ok():
+            raise
+        heard_any = True  # told to end while it was starting
     finally:
         for node in nodes:
             node.destroy_node()

@@ -23,7 +23,7 @@ from rosgraph_msgs.msg import Clock
 from salus_msgs.msg import Contract, EpisodeEvent
 
 from salus_data.bags.definitions import typestore_with
-from salus_data.bags.writer import BagWriter, BagWriteError
+from salus_data.bags.writer import BagWriteError, BagWriter
 from salus_data.create import versions
 from salus_data.types import Outcome
 from salus_ros import convert, topics

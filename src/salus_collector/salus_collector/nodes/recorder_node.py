@@ -14,6 +14,7 @@ from salus_msgs.msg import (
     EpisodeEvent,
     PerceivedObjects,
     PolicyAction,
+    PolicyEmbedding,
     PolicyUncertainty,
     RecordingStatus,
 )
@@ -30,7 +31,6 @@ from salus_ros.episode_message import record_from_message
 from salus_ros.node import run_node
 from salus_ros.parameters import declare, parameter
 
-
 TYPES = {
     topics.JOINT_STATES: JointState,
     topics.EE_POSE: PoseStamped,
@@ -38,6 +38,7 @@ TYPES = {
     topics.ACTION_PROPOSED: PolicyAction,
     topics.ACTION: PolicyAction,
     topics.UNCERTAINTY: PolicyUncertainty,
+    topics.EMBEDDING: PolicyEmbedding,
 }
 """Of the topics that carry one message a step; the others carry images."""
 
@@ -89,20 +90,19 @@ class RecorderNode(Node):
         path = Path(self._settings.store)
         provenance = {"command": self._settings.provenance, "versions": _versions()}
         self._sink = EpisodeSink(path, contract, provenance)
-        self._assembler = Assembler(
-            channels(contract, policy_signals=int(message.policy_signals))
-        )
-        self._subscribe(contract.cameras, int(message.policy_signals))
+        row = {
+            "policy_signals": int(message.policy_signals),
+            "embedding": message.embedding_size > 0,
+        }
+        self._assembler = Assembler(channels(contract, **row))
+        for topic in step_topics(contract.cameras, **row):
+            self.create_subscription(
+                TYPES.get(topic, Image), topic, partial(self._on_step, topic), topics.STEP_QOS
+            )
         for event in self._pending_events:
             self._on_episode(event)
         self._pending_events.clear()
         self._publish(RecordingStatus.STATE_READY)
-
-    def _subscribe(self, cameras: tuple[str, ...], policy_signals: int) -> None:
-        for topic in step_topics(cameras, policy_signals=policy_signals, embedding=False):
-            self.create_subscription(
-                TYPES.get(topic, Image), topic, partial(self._on_step, topic), topics.STEP_QOS
-            )
 
     def _on_episode(self, event: EpisodeEvent) -> None:
         if self._assembler is None:

@@ -73,7 +73,7 @@ class SimNode(Node):
         mix = load_mix(parameters.disturbances)
         self._session = Session(environment, mix, parameters.seed, policy=parameters.policy)
         self._environment = environment
-        self._cameras: dict[str, tuple[Any, Any]] = {}
+        self._cameras: dict[str, tuple[Any, Any, CameraInfo]] = {}
         self._next_index = 0
         self._paused = False
         self._steps_allowed = 0
@@ -237,17 +237,21 @@ class SimNode(Node):
 
     def _publish_image(self, camera: str, image: Any, stamp: int) -> None:
         if camera not in self._cameras:
+            step = topics.STEP_QOS
+            core: Any = self._environment.unwrapped
             self._cameras[camera] = (
-                self.create_publisher(Image, topics.image_topic(camera), topics.STEP_QOS),
-                self.create_publisher(
-                    CameraInfo, topics.camera_info_topic(camera), topics.STEP_QOS
+                self.create_publisher(Image, topics.image_topic(camera), step),
+                self.create_publisher(CameraInfo, topics.camera_info_topic(camera), step),
+                camera_info_message(
+                    image.shape[0], core.camera_fovy(camera), stamp, topics.optical_frame(camera)
                 ),
             )
-        images, infos = self._cameras[camera]
-        frame = topics.optical_frame(camera)
-        core: Any = self._environment.unwrapped
-        images.publish(convert.image_message(image, stamp, frame))
-        infos.publish(camera_info_message(image.shape[0], core.camera_fovy(camera), stamp, frame))
+        images, infos, info = self._cameras[camera]
+        images.publish(convert.image_message(image, stamp, topics.optical_frame(camera)))
+        # The calibration stays what it is; no node of the graph needs it, viewers do.
+        if infos.get_subscription_count():
+            info.header.stamp = convert.to_stamp(stamp)
+            infos.publish(info)
 
     def _announce_start(self, frame: Frame) -> None:
         plan = self._session.plan

@@ -94,9 +94,12 @@ def measure(network: LocaliserNetwork, frames: Frames, rows: Rows) -> dict[str, 
     near = np.abs(frames.lengths[rows, 2]) < 0.12
     for k, name in enumerate(LENGTHS):
         asked = present if k >= OBSTACLE_LENGTHS.start else np.ones_like(present)
+        if not asked.any():
+            continue
         found[f"{name}.median_error"] = float(np.median(error[asked, k]))
         found[f"{name}.p95_error"] = float(np.quantile(error[asked, k], 0.95))
-        found[f"{name}.median_error_near"] = float(np.median(error[asked & near, k]))
+        if (asked & near).any():
+            found[f"{name}.median_error_near"] = float(np.median(error[asked & near, k]))
     return found
 
 

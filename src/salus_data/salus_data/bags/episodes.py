@@ -48,6 +48,7 @@ class Table:
 
     contract: Contract | None = None
     policy_signals: int = 0
+    embedding_size: int = 0
     episodes: dict[str, BagEpisode] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     read: Counter[str] = field(default_factory=Counter)
@@ -100,15 +101,26 @@ def read_table(bag: Bag, namespace: str) -> Table:
                 _hear_event(table, message, raw)
         except SalusError as error:
             table.problems.append(f"{raw.topic}: a message was refused: {error}")
+        except AttributeError as error:
+            table.problems.append(
+                f"{raw.topic}: a message was refused: {other_version(raw, error)}"
+            )
     _check_index(table, bag)
     _check_clock(table.episodes.values())
     return table
 
 
+def other_version(raw: RawMessage, error: AttributeError) -> str:
+    """What to say of a message whose definition in the bag is not the one of this version."""
+    return f"{raw.type} was recorded with another definition: it has no field {error.name}"
+
+
 def _hear_contract(table: Table, message: Any) -> None:
     contract = contract_from_message(message)
+    signals, embedding = int(message.policy_signals), int(message.embedding_size)
     if table.contract is None:
-        table.contract, table.policy_signals = contract, int(message.policy_signals)
+        table.contract = contract
+        table.policy_signals, table.embedding_size = signals, embedding
     elif contract != table.contract:
         table.problems.append(
             "the contract changes within the bag; which episodes follow which is not known"

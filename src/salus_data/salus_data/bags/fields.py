@@ -68,16 +68,16 @@ def image(message: Any) -> NDArray[np.uint8]:
             raise FormatError(f"a compressed image cannot be decoded: {error}") from error
     channels = _CHANNELS.get(message.encoding)
     if channels is None:
-        raise FormatError(
-            f"image encoding is {message.encoding!r}; known: {', '.join(_CHANNELS)}"
-        )
+        raise FormatError(f"image encoding is {message.encoding!r}; known: {', '.join(_CHANNELS)}")
     height, width, step = int(message.height), int(message.width), int(message.step)
     data = np.frombuffer(message.data, np.uint8)
     if data.size != height * step or step < width * channels:
         raise FormatError(
             f"image of {width} x {height} with rows of {step} bytes has {data.size} bytes"
         )
-    pixels = data.reshape(height, step)[:, : width * channels].reshape(height, width, channels)
+    pixels: NDArray[np.uint8] = data.reshape(height, step)[:, : width * channels].reshape(
+        height, width, channels
+    )
     if message.encoding == "bgr8":
         pixels = pixels[:, :, ::-1]
     return np.ascontiguousarray(np.broadcast_to(pixels, (height, width, 3)))

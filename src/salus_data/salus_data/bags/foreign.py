@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,7 +51,7 @@ def import_foreign_bags(
     *,
     labels: Path | None = None,
     command: str = "",
-    progress: Callable[[int], None] = lambda count: None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> ImportReport:
     """Import every episode that is whole and has an outcome; tell why others are not.
 
@@ -203,16 +204,17 @@ class _ForeignJoin:
         return arrays
 
     def _joined(self, rows: _Rows, channel: str) -> NDArray[Any]:
-        found = self._at_steps(rows, channel)
-        for step, value in enumerate(found):
+        found: list[NDArray[Any]] = []
+        for step, value in enumerate(self._at_steps(rows, channel)):
             if value is None:
                 raise FormatError(
                     f"{channel} has no value at step {step} that is at most "
                     f"{self._map.tolerance} s old"
                 )
-        if len(shapes := {np.shape(value) for value in found}) > 1:
+            found.append(value)
+        if len(shapes := {value.shape for value in found}) > 1:
             raise FormatError(f"{channel} has values of different shapes {sorted(shapes)}")
-        return np.stack([value for value in found if value is not None])
+        return np.stack(found)
 
     def _signals(self, rows: _Rows, number: int) -> NDArray[np.float64]:
         """(T, K); a signal may be missing at a step, its validity says so."""
@@ -223,8 +225,9 @@ class _ForeignJoin:
     def _at_steps(self, rows: _Rows, channel: str) -> list[NDArray[Any] | None]:
         """The last value at or before each step; None where it is too old."""
         came = sorted(rows.values[channel], key=lambda pair: pair[0])
-        for (stamp, one), (following, other) in zip(came, came[1:], strict=False):
-            if stamp == following and not np.array_equal(one, other, equal_nan=one.dtype != "u1"):
+        for (stamp, one), (following, other) in pairwise(came):
+            same = np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+            if stamp == following and not same:
                 raise FormatError(f"{channel} has two different values with stamp {stamp} ns")
         stamps = [stamp for stamp, _ in came]
         found: list[NDArray[Any] | None] = []

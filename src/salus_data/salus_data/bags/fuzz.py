@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,10 @@ def _facts(path: Path) -> dict[str, Any]:
     }
 
 
+def _tick(ticks: Iterator[int]) -> None:
+    next(ticks, None)
+
+
 def main() -> None:
     """Print what came of it; exit status 1 where the import lied or crashed."""
     from rich.progress import track
@@ -134,7 +138,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the mutations [0]")
     arguments = parser.parse_args()
     ticks = iter(track(range(arguments.mutations), description="mutations"))
-    result = fuzz(arguments.bag, arguments.mutations, arguments.seed, lambda: next(ticks, None))
+    result = fuzz(arguments.bag, arguments.mutations, arguments.seed, lambda: _tick(ticks))
     print(
         f"{sum(result.tried.values())} mutations: {result.imported} episodes imported and equal, "
         f"{result.lost} reported as lost, {len(result.failures)} failures"

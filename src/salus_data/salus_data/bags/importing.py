@@ -3,16 +3,24 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 from salus_data import topic_names as topics
-from salus_data.bags.episodes import Table, find_namespace, indexed_episodes, read_table
+from salus_data.bags.episodes import (
+    Table,
+    find_namespace,
+    indexed_episodes,
+    other_version,
+    read_table,
+)
 from salus_data.bags.report import ImportReport
 from salus_data.bags.source import Bag
 from salus_data.bags.writer import PROVENANCE_KEY
+from salus_data.episode import EpisodeRecord
 from salus_data.errors import FormatError, SalusError
-from salus_data.joining.assembler import EMBEDDING, Assembler, channels
+from salus_data.joining.assembler import Assembler, channels
 from salus_data.joining.commit import EpisodeSink
 from salus_data.joining.parts import feed, step_topics
 from salus_data.messages import record_from_message, stamp_of
@@ -33,7 +41,7 @@ def import_bags(
     *,
     namespace: str | None = None,
     command: str = "",
-    progress: Progress = lambda count: None,
+    progress: Progress = lambda _: None,
 ) -> ImportReport:
     """Import every episode that is whole; tell of every other one why it is not.
 
@@ -145,23 +153,18 @@ class _BagJoin:
     ) -> None:
         self._bag, self._table, self._sink, self._report = bag, table, sink, report
         contract = sink.contract
-        embedding_topic = f"{namespace}/{topics.EMBEDDING}"
-        embedding = bag.holds(embedding_topic)
-        needed = step_topics(
-            contract.cameras, policy_signals=table.policy_signals, embedding=embedding
-        )
+        signals, embedding = table.policy_signals, table.embedding_size > 0
+        needed = step_topics(contract.cameras, policy_signals=signals, embedding=embedding)
         self._topics = {f"{namespace}/{name}": name for name in needed}
         for topic in self._topics.keys() - bag.types.keys():
             bag.problems.append(f"{topic}: the bag does not have this topic")
         self._refused: Counter[tuple[str, str]] = Counter()
-        self._assembler = Assembler(
-            channels(
-                contract,
-                policy_signals=table.policy_signals,
-                extra=(EMBEDDING,) if embedding else (),
-            )
-        )
+        self._assembler = Assembler(channels(contract, policy_signals=signals, embedding=embedding))
         self._whole: list[str] = []
+        # One episode is compressed and written while the next one is read.
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="salus-import")
+        self._written: Future[EpisodeRecord] | None = None
+        self._episode, self._rows = "", 0
         self._latest = ""  # episode of the latest numbered message
         self._begin()
 
@@ -180,6 +183,12 @@ class _BagJoin:
 
     def run(self, progress: Progress) -> None:
         """Join all rows; what is still open at the end of the bag is lost."""
+        with self._writing:
+            self._read(progress)
+            self._settle()
+        self._tell()
+
+    def _read(self, progress: Progress) -> None:
         read = Counter(dict.fromkeys(self._topics, 0))
         count = 0
         for raw in self._bag.messages(self._topics.keys()):
@@ -194,6 +203,9 @@ class _BagJoin:
             except FormatError as error:
                 self._refused[raw.topic, str(error)] += 1
                 continue
+            except AttributeError as error:
+                self._refused[raw.topic, other_version(raw, error)] += 1
+                continue
             if whole is not None:
                 self._whole.append(whole)
             if topic == topics.PERCEIVED:
@@ -203,6 +215,10 @@ class _BagJoin:
         self._commit_all(ended=True)
         progress(count % _PROGRESS_EVERY)
         self._report.messages += count
+        self._bag.shortfall(read + Counter(self._table.read))
+
+    def _tell(self) -> None:
+        """Put into the report what was wrong with single messages, and the open episodes."""
         self._report.duplicated += sum(self._assembler.duplicated.values())
         for (topic, reason), number in self._refused.items():
             self._bag.problems.append(f"{topic}: {number} message(s) refused: {reason}")
@@ -210,7 +226,6 @@ class _BagJoin:
             self._bag.problems.append(
                 f"{self._assembler.late} value(s) came for rows of episodes that were closed"
             )
-        self._bag.shortfall(read + Counter(self._table.read))
         for name in self._assembler.open_episodes:
             self._lose(name)
 
@@ -228,14 +243,27 @@ class _BagJoin:
     def _commit(self, episode: str) -> None:
         try:
             record, joined = self._assembler.take(episode)
-            self._sink.write(record, joined)
+        except FormatError as error:
+            self._report.lose(self._bag.path, episode, str(error))
+            return
+        self._settle()
+        self._episode, self._rows = episode, len(joined["stamp"])
+        self._written = self._writing.submit(self._sink.write, record, joined)
+
+    def _settle(self) -> None:
+        """Wait for the episode that is being written, and note what came of it."""
+        if self._written is None:
+            return
+        written, self._written = self._written, None
+        try:
+            record = written.result()
         except StoreWriteError:
             raise
         except SalusError as error:
-            self._report.lose(self._bag.path, episode, str(error))
+            self._report.lose(self._bag.path, self._episode, str(error))
             return
         self._report.imported.append(record.id)
-        self._report.rows += len(joined["stamp"])
+        self._report.rows += self._rows
         kinds = self._sink.contract.failure_types
         failed = 0 <= record.failure_type < len(kinds)
         self._report.outcomes[

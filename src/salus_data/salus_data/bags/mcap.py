@@ -52,11 +52,13 @@ class DamagedMcapReader(McapReader):
     """Opens what the library opens, and what is left of other files.
 
     Attributes:
+        file: its path.
         problems: one line for each part that could not be read.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.file = path
         self.problems: list[str] = []
 
     @override
@@ -69,7 +71,7 @@ class DamagedMcapReader(McapReader):
         try:
             super().open()
         except DAMAGED as error:
-            self.problems.append(f"{self.path.name}: {error}; read record by record instead")
+            self.problems.append(f"{self.file.name}: {error}; read record by record instead")
             self._walk()
 
     def read(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
@@ -97,15 +99,15 @@ class DamagedMcapReader(McapReader):
         try:
             yield from messages
         except DAMAGED as error:
-            problem = f"{self.path.name}: {what} cannot be read: {error}"
+            problem = f"{self.file.name}: {what} cannot be read: {error}"
             if problem not in self.problems:
                 self.problems.append(problem)
 
     def _walk(self) -> None:
         """Find schemas, channels and chunks without an index, up to the first cut record."""
         self.schemas, self.channels, self.chunks, self.connections = {}, {}, [], []
-        self.bio = self.path.open("rb")
-        size = self.path.stat().st_size
+        self.bio = self.file.open("rb")
+        size = self.file.stat().st_size
         try:
             self._walk_records(size)
         except BaseException:
@@ -116,7 +118,7 @@ class DamagedMcapReader(McapReader):
     def _walk_records(self, size: int) -> None:
         assert self.bio is not None
         if self.bio.read(8) != _MAGIC:
-            raise ReaderError(f"{self.path.name} does not begin like an MCAP file.")
+            raise ReaderError(f"{self.file.name} does not begin like an MCAP file.")
         position = 8
         while position + 9 <= size:
             self.bio.seek(position)
@@ -126,7 +128,7 @@ class DamagedMcapReader(McapReader):
                 break
             if end > size:
                 self.problems.append(
-                    f"{self.path.name}: cut inside the record at byte {position}: "
+                    f"{self.file.name}: cut inside the record at byte {position}: "
                     f"{size - position} of its {length + 9} bytes are there"
                 )
                 break
@@ -146,7 +148,7 @@ class DamagedMcapReader(McapReader):
                 self._look_into_chunk(position, length)
             except DAMAGED as error:
                 self.problems.append(
-                    f"{self.path.name}: the chunk at byte {position} cannot be read: {error}"
+                    f"{self.file.name}: the chunk at byte {position} cannot be read: {error}"
                 )
 
     def _look_into_chunk(self, position: int, length: int) -> None:
@@ -163,9 +165,7 @@ class DamagedMcapReader(McapReader):
             else:
                 content.seek(inner, 1)
         self.chunks.append(
-            ChunkInfo(
-                first, last, position, length + 9, {}, 0, compression, packed, raw_size, {}
-            )
+            ChunkInfo(first, last, position, length + 9, {}, 0, compression, packed, raw_size, {})
         )
 
     def _announce(self, kind: int, data: bytes) -> None:

@@ -15,7 +15,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 from rosbags.typesys.store import Typestore
 
-from salus_data.bags.definitions import typestore_of
+from salus_data.bags.definitions import BagTypes
 from salus_data.bags.mcap import DAMAGED, DamagedMcapReader
 from salus_data.errors import FormatError
 
@@ -64,9 +64,18 @@ class Bag:
             self._open(file)
         connections = self._connections()
         self.types = {connection.topic: connection.msgtype for connection in connections}
-        self.typestore: Typestore
-        self.typestore, problems = typestore_of(connections)
-        self._problem(*problems)
+        self._types = BagTypes(connections)
+
+    @property
+    def typestore(self) -> Typestore:
+        """Every type of the bag.
+
+        Raises:
+            FormatError: a definition is missing or cannot be parsed.
+        """
+        for kind in self.types.values():
+            self._types.learn(kind)
+        return self._types.store
 
     def messages(self, topics: Collection[str]) -> Iterator[RawMessage]:
         """The messages of those topics, file by file, as far as they can be read."""
@@ -78,20 +87,15 @@ class Bag:
             if isinstance(reader, DamagedMcapReader):
                 self._problem(*reader.problems)
 
-    def holds(self, topic: str) -> bool:
-        """Whether the topic has messages; without metadata.yaml the bag is searched for one."""
-        if topic in self.promised:
-            return self.promised[topic] > 0
-        return next(self.messages((topic,)), None) is not None
-
     def decode(self, message: RawMessage) -> Any:
         """The message as an object with the fields of its type.
 
         Raises:
             FormatError: the bytes are not a message of that type.
         """
+        self._types.learn(message.type)
         try:
-            return self.typestore.deserialize_cdr(message.data, message.type)
+            return self._types.store.deserialize_cdr(message.data, message.type)
         except Exception as error:  # generated code raises whatever the bytes provoke
             raise FormatError(f"not a {message.type}: {error}") from error
 
@@ -167,9 +171,7 @@ class Bag:
         try:
             plain = self._unpacked(file)
             reader: DamagedMcapReader | Sqlite3Reader
-            reader = (
-                DamagedMcapReader(plain) if plain.suffix == ".mcap" else Sqlite3Reader(plain)
-            )
+            reader = DamagedMcapReader(plain) if plain.suffix == ".mcap" else Sqlite3Reader(plain)
             reader.open()
         except _UNREADABLE as error:
             self._problem(f"{file.name}: cannot be opened: {_line(error)}")
@@ -196,15 +198,15 @@ class Bag:
         self, reader: DamagedMcapReader | Sqlite3Reader, wanted: list[Connection]
     ) -> Iterator[RawMessage]:
         found = (
-            reader.read(wanted) if isinstance(reader, DamagedMcapReader) else reader.messages(wanted)
+            reader.messages(wanted) if isinstance(reader, Sqlite3Reader) else reader.read(wanted)
         )
         try:
             for connection, time, data in found:
                 if self._compressed_messages:
-                    data = zstd.decompress(data)  # noqa: PLW2901
+                    data = zstd.decompress(data)
                 yield RawMessage(connection.topic, connection.msgtype, time, data)
         except _UNREADABLE as error:
-            self._problem(f"{reader.path.name}: reading ended early: {_line(error)}")
+            self._problem(f"{Path(str(reader.path)).name}: reading ended early: {_line(error)}")
 
     def _problem(self, *lines: str) -> None:
         self.problems += [line for line in lines if line not in self.problems]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from backports import zstd
 from rosbags.interfaces import Connection, Qos
@@ -49,7 +49,8 @@ class BagWriter:
             self._writer.open()
         except OSError as error:
             raise BagWriteError(f"{path}: cannot be written: {error}") from error
-        self._storage: Any = self._writer.storage
+        self._storage = cast(Any, self._writer.storage)
+        # The library compresses without a checksum; its own reader verifies one that is there.
         self._storage.compressor = _COMPRESS
 
     def add_topic(self, topic: str, msgtype: str, qos: Sequence[Qos]) -> None:

@@ -35,12 +35,20 @@ def image_channel(camera: str) -> str:
     return f"image_{camera}"
 
 
-def channels(contract: Contract, *, policy_signals: int, extra: Iterable[str] = ()) -> list[str]:
-    """Every channel that a row of that contract needs."""
+def channels(contract: Contract, *, policy_signals: int, embedding: bool) -> list[str]:
+    """Every channel that a row of that contract needs.
+
+    Args:
+        contract: its cameras count.
+        policy_signals: signals that the policy publishes.
+        embedding: whether the policy publishes one.
+    """
     needed = [JOINTS, EE, PERCEIVED, ACTION_PROPOSED, CHUNK_PHASE, ACTION, SUPERVISOR_STATE]
     if policy_signals:
         needed += [UNCERTAINTY, VALIDITY]
-    return needed + [image_channel(camera) for camera in contract.cameras] + list(extra)
+    if embedding:
+        needed.append(EMBEDDING)
+    return needed + [image_channel(camera) for camera in contract.cameras]
 
 
 @dataclass
@@ -277,9 +285,7 @@ class Assembler:
         """Make a stamp the row of that step."""
         known = episode.stamps.setdefault(step, stamp)
         if known != stamp:
-            episode.fault = episode.fault or (
-                f"step {step} has two stamps, {known} and {stamp} ns"
-            )
+            episode.fault = episode.fault or (f"step {step} has two stamps, {known} and {stamp} ns")
         elif len(self._rows.get(stamp, ())) == len(self._channels):
             episode.done.add(step)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from salus_data.joining.assembler import image_channel
-from salus_data.joining.episode_arrays import episode_arrays, first_intervention
 from salus_data.contract import Contract
 from salus_data.episode import EpisodeRecord
+from salus_data.joining.assembler import image_channel
+from salus_data.joining.episode_arrays import episode_arrays, first_intervention
 from salus_data.writer import StoreWriter
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from salus_data.joining import assembler as channel
 from salus_data.contract import Contract
+from salus_data.joining import assembler as channel
 from salus_data.signals import RobotSignals
 from salus_data.types import SupervisorStatus
 

@@ -90,9 +90,7 @@ def write_episode_page(view: StoreView, episode: int, out_html: Path) -> Path:
     return out_html
 
 
-def _more_panels(
-    view: StoreView, episode: int, drawn: tuple[Panel, ...]
-) -> list[Panel]:
+def _more_panels(view: StoreView, episode: int, drawn: tuple[Panel, ...]) -> list[Panel]:
     """Every other signal that has a value, and what the supervisor did where it did anything."""
     panels = []
     state = view.read("supervisor_state", episode)
@@ -114,7 +112,7 @@ def _shown_steps(length: int) -> list[int]:
 
 def _facts(record: dict[str, Any]) -> list[tuple[str, str]]:
     """Every field of the record that says something."""
-    empty = (None, "", [], {}, -1, False)
+    empty: tuple[Any, ...] = (None, "", [], {}, -1, False)
     return [
         (name, value if isinstance(value, str) else json.dumps(value))
         for name, value in record.items()

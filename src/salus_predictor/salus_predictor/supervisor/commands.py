@@ -166,6 +166,6 @@ def _last(proposed: Array | None) -> float:
 def _within(motion: Array, space: ActionSpace) -> float:
     """The largest share of a motion, up to 1, that every limit of the space allows."""
     limit = np.where(motion < 0, -np.array(space.low[:-1]), np.array(space.high[:-1]))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         shares = np.where(motion == 0, np.inf, limit / np.abs(motion))
     return float(min(1.0, shares.min()))

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salus_data.doctor import Report, Severity
+from salus_data.types import Outcome
 from salus_predictor.model.hazards import UNKNOWN_OUTCOME
 from salus_predictor.steps import StepData
 from salus_predictor.training.examples import Examples
@@ -53,7 +54,14 @@ def errors_of(report: Report, *, dated: bool) -> list[str]:
 
 
 def is_dated(data: StepData) -> bool:
-    """Whether the labels are about when failures come; else only the outcome can be learnt."""
+    """Whether the labels are about when failures come; else only the outcome can be learnt.
+
+    Failures of unknown date make no label valid, but the successes beside them do: every step of a
+    success is a known negative. So the failures decide.
+    """
+    failures = [record for record in data.records if record.outcome is Outcome.FAILURE]
+    if failures:
+        return any(record.onset_step >= 0 for record in failures)
     return bool(data.valid.any())
 
 

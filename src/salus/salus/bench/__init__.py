@@ -1,0 +1,1 @@
+"""Benchmarks: each measures SALUS against a named alternative in the same run, as a ratio."""

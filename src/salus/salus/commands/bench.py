@@ -1,0 +1,83 @@
+"""`salus bench`: how fast, how small and how safe, each against a named alternative."""
+
+from typing import Annotated
+
+import typer
+
+from salus.bench import harness
+
+app = typer.Typer(no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, nothing else.")]
+ImageSize = Annotated[int, typer.Option(min=16, max=2048, help="Side of the images [px].")]
+
+
+Rounds = Annotated[
+    int, typer.Option(min=1, help="Times that each alternative runs; the fastest counts.")
+]
+
+
+@app.callback()
+def bench() -> None:
+    """Measure SALUS against a named alternative in the same run.
+
+    Exit status of every benchmark: 0 targets met, 1 one was missed, 2 wrong use.
+    """
+
+
+@app.command("sim")
+def sim(rounds: Rounds = 5, image_size: ImageSize = 256, as_json: AsJson = False) -> None:
+    """The loop of sim_node over ROS against bare MuJoCo with the same frames (half a minute)."""
+    from salus.bench.sim import measure
+
+    harness.run("sim", lambda: measure(rounds, image_size), as_json=as_json)
+
+
+@app.command("labels")
+def labels(rounds: Rounds = 5, as_json: AsJson = False) -> None:
+    """Labelling 500 episodes of 200 steps against a plain loop (seconds)."""
+    from salus.bench.labels import measure
+
+    harness.run("labels", lambda: measure(rounds), as_json=as_json)
+
+
+Episodes = Annotated[int, typer.Option(min=1, help="Episodes of each collection.")]
+
+
+@app.command("workers")
+def workers(episodes: Episodes = 40, image_size: ImageSize = 256, as_json: AsJson = False) -> None:
+    """Two workers against one, the same episodes (a minute)."""
+    from salus.bench.collecting import measure_workers
+
+    harness.run("workers", lambda: measure_workers(episodes, image_size), as_json=as_json)
+
+
+@app.command("record")
+def record(episodes: Episodes = 12, image_size: ImageSize = 256, as_json: AsJson = False) -> None:
+    """What the recorder loses in lockstep and at 30 Hz; images against raw size (a minute)."""
+    from salus.bench.collecting import measure_record
+
+    harness.run("record", lambda: measure_record(episodes, image_size), as_json=as_json)
+
+
+@app.command("collect")
+def collect(
+    episodes: Episodes = 500,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Mixed expert episodes against the 10 minutes that 500 may take (minutes)."""
+    from salus.bench.collecting import measure_collect
+
+    harness.run("collect", lambda: measure_collect(episodes, workers), as_json=as_json)
+
+
+@app.command("faults")
+def faults(
+    kills: Annotated[int, typer.Option(min=1, help="How often the writer is killed.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Kill a writer at random moments, fill the disk, read while it writes (a minute)."""
+    from salus.bench.faults import measure
+
+    harness.run("faults", lambda: measure(kills), as_json=as_json)

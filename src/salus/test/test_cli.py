@@ -1,0 +1,138 @@
+"""The command line: exit statuses, help, errors that name the field, value and choice."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("salus_msgs.msg")
+
+from typer.testing import CliRunner
+
+from salus.bench.harness import Benchmark, Row
+from salus.main import app
+from salus_data.faults import CONTRACT, IMAGES, noise_episode
+from salus_data.writer import StoreWriter
+
+COMMANDS = ("collect", "doctor", "relabel", "migrate", "summary", "bench")
+BENCHMARKS = ("sim", "workers", "record", "labels", "collect", "faults")
+
+
+def salus(*arguments):
+    """The command as a user runs it: (exit status, stdout, stderr)."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", "from salus.main import main; main()", *map(str, arguments)],
+        env=environment | {"NO_COLOR": "1", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def store(tmp_path):
+    path = tmp_path / "set.zarr"
+    with StoreWriter.open(path, CONTRACT, images=IMAGES, provenance={}) as writer:
+        writer.append(*noise_episode(0))
+    return path
+
+
+@pytest.mark.parametrize(
+    "command", [(name,) for name in COMMANDS] + [("bench", name) for name in BENCHMARKS]
+)
+def test_every_command_has_help(command):
+    result = CliRunner().invoke(app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+    assert "Exit status" in result.output or command[0] == "bench"
+
+
+def one_line(error):
+    assert error.startswith("salus: ")
+    assert len(error.strip().splitlines()) == 1
+    return error
+
+
+def test_an_unknown_disturbance_is_named_with_those_that_exist(tmp_path):
+    status, _, error = salus("collect", "--out", tmp_path / "o", "--disturbances", "gremlins")
+    assert status == 2
+    assert "gremlins" in one_line(error)
+    assert "fading_grip" in error
+    assert not (tmp_path / "o").exists()
+
+
+def test_an_unknown_policy_is_named_with_those_that_exist(tmp_path):
+    status, _, error = salus("collect", "--out", tmp_path / "o", "--policy", "oracle")
+    assert status == 2
+    assert "oracle" in one_line(error)
+    assert "expert" in error
+
+
+@pytest.mark.parametrize("horizons", ["5,5", "10,5", "0,5", "5,x", "-3"])
+def test_an_impossible_list_of_horizons_is_refused_and_changes_nothing(store, horizons):
+    before = {p: p.read_bytes() for p in store.rglob("*") if p.is_file()}
+    status, _, error = salus("relabel", store, f"--horizons={horizons}")
+    assert status == 2
+    assert "horizons" in one_line(error)
+    assert "5,10,15,20" in error
+    assert before == {p: p.read_bytes() for p in store.rglob("*") if p.is_file()}
+
+
+def test_more_workers_than_episodes_are_refused(tmp_path):
+    status, _, error = salus("collect", "--out", tmp_path, "--episodes", 1, "--workers", 2)
+    assert status == 2
+    assert "--workers is 2" in one_line(error)
+
+
+@pytest.mark.parametrize("command", ["doctor", "relabel", "summary"])
+def test_a_store_of_another_version_is_refused(store, command):
+    metadata = store / "zarr.json"
+    content = json.loads(metadata.read_text())
+    content["attributes"]["schema_version"] = 999
+    metadata.write_text(json.dumps(content))
+    status, out, error = salus(command, store)
+    assert status == (1 if command == "doctor" else 2)
+    assert "999" in out + error
+
+
+def test_a_store_that_is_not_there_is_wrong_use(tmp_path):
+    status, _, error = salus("doctor", tmp_path / "none.zarr")
+    assert status == 2
+    assert "none.zarr" in one_line(error)
+
+
+def test_an_unknown_option_is_wrong_use():
+    assert CliRunner().invoke(app, ["collect", "--episode", "3"]).exit_code == 2
+
+
+def test_the_doctors_report_for_machines_is_json_and_nothing_else(store):
+    status, out, _ = salus("doctor", store, "--json")
+    assert json.loads(out)["stores"]
+    assert status in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "met"),
+    [
+        (Row("a", 3.0, "s", "b", 2.0, at_most=1.5), True),
+        (Row("a", 3.1, "s", "b", 2.0, at_most=1.5), False),
+        (Row("a", 1.7, "s", "b", 1.0, at_least=1.8), False),
+        (Row("a", 0, "", at_most=0), True),
+        (Row("a", 5.0, "s"), None),
+    ],
+)
+def test_a_benchmark_that_misses_a_target_ends_with_1(row, met):
+    assert row.met is met
+    assert Benchmark("x", (row,)).exit_status == int(met is False)
+
+
+def test_the_label_benchmark_prints_json():
+    status, out, _ = salus("bench", "labels", "--rounds", "1", "--json")
+    result = json.loads(out)
+    assert status in (0, 1)
+    assert result["facts"]["positive_cells"] == 12_650

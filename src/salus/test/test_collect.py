@@ -1,0 +1,123 @@
+"""Whole collections by `salus collect`: same seed, same bytes; any number of workers; kill -9."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("salus_msgs.msg")
+
+from salus_data.doctor import examine
+from salus_data.store import Store
+from salus_ros.domain import claimed_domain
+
+pytestmark = [pytest.mark.ros, pytest.mark.timeout(280)]
+EPISODES = 4
+
+
+@pytest.fixture(scope="module")
+def domain():
+    with claimed_domain() as domain:
+        yield domain
+
+
+def start(out, domain, *, episodes=EPISODES, workers=1, image_size=32):
+    command = [sys.executable, "-c", "from salus.main import main; main()", "collect", "--json"]
+    command += ["--episodes", str(episodes), "--workers", str(workers), "--out", str(out)]
+    command += ["--seed", "11", "--image-size", str(image_size)]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "ROS_DOMAIN_ID": str(domain),
+    }
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def collect(out, domain, **options):
+    process = start(out, domain, **options)
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    return json.loads(output)
+
+
+def content(out):
+    """Every byte of a collection by episode index, but for the labels' bookkeeping."""
+    found = {}
+    for path in sorted(out.glob("*.zarr")):
+        store = Store.open(path)
+        for number, record in enumerate(store.records):
+            arrays = {name: store.read(name, number).tobytes() for name in store.names}
+            found[record.index] = (json.dumps(record.to_json()), arrays)
+    return found
+
+
+@pytest.fixture(scope="module")
+def one_worker(tmp_path_factory, domain):
+    out = tmp_path_factory.mktemp("one")
+    answer = collect(out, domain)
+    assert answer["episodes"] == EPISODES
+    assert answer["discarded"] == []
+    return out
+
+
+def test_a_collection_is_sound(one_worker):
+    report = examine([one_worker])
+    codes = {finding.code for finding in report.findings if finding.severity.value == "error"}
+    assert codes <= {"one_class", "few_positives"}, codes
+
+
+def test_two_workers_make_the_same_bytes_in_other_processes(one_worker, tmp_path, domain):
+    collect(tmp_path, domain, workers=2)
+    assert len(list(tmp_path.glob("*.zarr"))) == 2
+    assert content(tmp_path) == content(one_worker)
+
+
+def test_a_collection_that_was_killed_goes_on_where_it_stopped(one_worker, tmp_path, domain):
+    process = start(tmp_path, domain)
+    store = tmp_path / "w0.zarr"
+    try:
+        due = time.monotonic() + 120
+        while time.monotonic() < due:
+            if store.exists() and len(Store.open(store)) >= 1:
+                break
+            time.sleep(0.05)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    kept = len(Store.open(store))
+    assert kept >= 1
+    before = content(tmp_path)
+    answer = collect(tmp_path, domain)
+    assert answer["episodes"] == EPISODES
+    after = content(tmp_path)
+    assert {index: after[index] for index in before} == before
+    assert after == content(one_worker)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_collection_ends_and_leaves_a_sound_store(tmp_path, domain, sent):
+    process = start(tmp_path, domain, episodes=50)
+    store = tmp_path / "w0.zarr"
+    try:
+        due = time.monotonic() + 120
+        while time.monotonic() < due and not store.exists():
+            time.sleep(0.05)
+        os.killpg(process.pid, sent)
+        process.communicate(timeout=40)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    assert process.returncode != 0
+    assert np.all(np.diff(Store.open(store).ends) > 0)

@@ -1,0 +1,106 @@
+"""collect_node: asks for what is missing, counts what comes, gives up when nothing moves."""
+
+import pytest
+
+pytest.importorskip("salus_msgs.msg")
+
+from probe import Probe
+from salus_msgs.msg import RecordingStatus
+from salus_msgs.srv import Reset
+
+from salus_collector.nodes.collect_node import CollectNode
+from salus_data.faults import CONTRACT, IMAGES, noise_episode
+from salus_data.types import Outcome
+from salus_data.writer import StoreWriter
+from salus_ros import topics
+
+pytestmark = pytest.mark.ros
+
+
+class Scene:
+    """A probe that plays sim_node and recorder_node."""
+
+    def __init__(self, graph, tmp_path, **parameters):
+        self.graph = graph
+        self.asked = []
+        self.refusal = ""
+        self.probe = probe = graph.add(Probe)
+        probe.create_service(Reset, "reset", self._on_reset)
+        self.status = probe.advertise(RecordingStatus, topics.RECORDING, topics.LATCHED_QOS)
+        self.node = graph.add(CollectNode, {"out": str(tmp_path), "episodes": 3, **parameters})
+
+    def _on_reset(self, request, response):
+        self.asked.append(request.index)
+        response.success, response.message = not self.refusal, self.refusal
+        return response
+
+    def say(self, state, index=-1, **fields):
+        self.status.publish(
+            RecordingStatus(state=state, index=index, outcome=int(Outcome.SUCCESS), **fields)
+        )
+
+    def asked_for(self, indices):
+        return self.graph.spin_until(lambda: self.asked == indices)
+
+
+def test_it_asks_for_one_episode_after_the_other_and_ends_with_0(graph, tmp_path):
+    scene = Scene(graph, tmp_path)
+    graph.spin_for(0.5)
+    assert scene.asked == [], "the recorder was not ready"
+    scene.say(RecordingStatus.STATE_READY)
+    for index in range(3):
+        assert scene.asked_for(list(range(index + 1)))
+        scene.say(RecordingStatus.STATE_COMMITTED, index, rows=9)
+    assert graph.spin_until(lambda: scene.node.status is not None)
+    assert scene.node.status == 0
+
+
+def test_a_discarded_episode_is_reported_by_status_1_and_the_next_is_asked_for(graph, tmp_path):
+    scene = Scene(graph, tmp_path, episodes=2)
+    scene.say(RecordingStatus.STATE_READY)
+    assert scene.asked_for([0])
+    scene.say(RecordingStatus.STATE_DISCARDED, 0, reason="messages missing")
+    assert scene.asked_for([0, 1])
+    scene.say(RecordingStatus.STATE_COMMITTED, 1)
+    assert graph.spin_until(lambda: scene.node.status is not None)
+    assert scene.node.status == 1
+
+
+def test_episodes_in_any_store_of_the_folder_are_not_made_again(graph, tmp_path):
+    with StoreWriter.open(tmp_path / "w7.zarr", CONTRACT, images=IMAGES, provenance={}) as writer:
+        writer.append(*noise_episode(0))
+        writer.append(*noise_episode(2))
+    scene = Scene(graph, tmp_path, episodes=4, worker=0, workers=1)
+    scene.say(RecordingStatus.STATE_READY)
+    assert scene.asked_for([1])
+    scene.say(RecordingStatus.STATE_COMMITTED, 1)
+    assert scene.asked_for([1, 3])
+
+
+def test_workers_share_the_indices(graph, tmp_path):
+    scene = Scene(graph, tmp_path, episodes=4, worker=1, workers=2)
+    scene.say(RecordingStatus.STATE_READY)
+    assert scene.asked_for([1])
+    scene.say(RecordingStatus.STATE_COMMITTED, 1)
+    assert scene.asked_for([1, 3])
+
+
+def test_a_refused_reset_ends_it(graph, tmp_path):
+    scene = Scene(graph, tmp_path)
+    scene.refusal = "2 nodes publish action"
+    scene.say(RecordingStatus.STATE_READY)
+    assert graph.spin_until(lambda: scene.node.status == 1)
+
+
+def test_a_recorder_that_fails_ends_it(graph, tmp_path):
+    scene = Scene(graph, tmp_path)
+    scene.say(RecordingStatus.STATE_READY)
+    assert scene.asked_for([0])
+    scene.say(RecordingStatus.STATE_FAILED, reason="disk full")
+    assert graph.spin_until(lambda: scene.node.status == 1)
+
+
+def test_when_nothing_moves_it_gives_up(graph, tmp_path):
+    scene = Scene(graph, tmp_path, stall_timeout=1.0)
+    assert graph.spin_until(lambda: scene.node.status == 1)
+    assert scene.asked == []
