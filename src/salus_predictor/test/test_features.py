@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salus_predictor.model.features import STATISTICS, WINDOWS, Memory, extract, feature_names
@@ -52,6 +52,7 @@ def test_drift_compares_a_window_with_an_earlier_one() -> None:
 
 
 @given(st.lists(st.integers(1, 80), min_size=1, max_size=6), st.integers(0, 100))
+@settings(max_examples=25)
 def test_a_batch_of_episodes_is_many_streams(lengths: list[int], seed: int) -> None:
     episodes = [episode(n, seed + k) for k, n in enumerate(lengths)]
     signals = np.concatenate(episodes).astype(np.float32)
