@@ -27,5 +27,9 @@ setup(
             "predictor_node = salus_predictor.nodes.predictor_node:main",
             "supervisor_node = salus_predictor.nodes.supervisor_node:main",
         ],
+        "salus.models": [
+            f"{kind} = salus_predictor.online.trained:load"
+            for kind in ("network", "trees", "average")
+        ],
     },
 )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -102,6 +103,8 @@ def train_model(run: TrainRun, listener: Listener | None = None) -> Model:
     except RefusedError:
         # What was refused is not gone on with.
         checkpoint.remove()
+        with suppress(OSError):  # not empty
+            run.out.rmdir()
         raise
     listener.say("calibrating")
     calibration = choose_thresholds(predictor, held, run.alpha)
@@ -151,9 +154,11 @@ def _examined(run: TrainRun, listener: Listener, forced: list[str]) -> tuple[Ste
         raise FormatError(f"no such store: {', '.join(missing)}")
     listener.say("examining")
     report = examine(list(run.stores), min_positive_ratio=run.min_positive_ratio)
-    # Broken stores are told by the doctor, in its words, before reading them fails in others.
-    broken = [line for line in errors_of(report, dated=True) if not line.startswith(_LABELS)]
-    refuse(broken, force=run.force, forced=forced)
+    errors = errors_of(report, dated=True)
+    # Without dated failures the labels are rightly empty; anything else is told before reading the
+    # stores fails on it in other words.
+    if not all(line.startswith(_EMPTY_LABELS) for line in errors):
+        refuse(errors, force=run.force, forced=forced)
     data = StepData.read(run.stores)
     if not len(data):
         raise FormatError(f"{', '.join(map(str, run.stores))}: no episode to train on")
@@ -168,7 +173,7 @@ def _examined(run: TrainRun, listener: Listener, forced: list[str]) -> tuple[Ste
     return data, leaks
 
 
-_LABELS = ("positive_ratio", "labels_all_zero", "one_class")
+_EMPTY_LABELS = ("positive_ratio", "labels_all_zero", "one_class")
 
 
 def _versions() -> dict[str, str]:
