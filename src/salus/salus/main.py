@@ -5,7 +5,19 @@ import sys
 import typer
 
 from salus import __version__
-from salus.commands import benchmark, collect, doctor, import_bag, monitor, relabel, stores, summary
+from salus.commands import (
+    benchmark,
+    calibrate,
+    collect,
+    doctor,
+    evaluate,
+    import_bag,
+    monitor,
+    relabel,
+    stores,
+    summary,
+    train,
+)
 from salus_data.errors import SalusError
 
 app = typer.Typer(
@@ -21,8 +33,11 @@ app.command("monitor")(monitor.monitor)
 app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)
-app.command("benchmark")(benchmark.benchmark)
 app.command("summary")(summary.summary)
+app.command("train")(train.train)
+app.command("calibrate")(calibrate.calibrate)
+app.command("evaluate")(evaluate.evaluate)
+app.command("benchmark")(benchmark.benchmark)
 app.command("import-bag")(import_bag.import_bag)
 app.command("info")(stores.info)
 app.command("merge")(stores.merge)

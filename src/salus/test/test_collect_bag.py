@@ -41,8 +41,10 @@ def test_a_bag_comes_back_as_the_store_that_was_recorded(collection, tmp_path):
     report = import_bags([collection / "bags/w0_0"], store)
     assert report.complete, (report.lost, report.problems)
     assert differences(StoreView(collection), StoreView(store)) == []
-    assert Store.open(store).attributes["provenance"]["recorded"]["command"].startswith(
-        "salus collect"
+    assert (
+        Store.open(store)
+        .attributes["provenance"]["recorded"]["command"]
+        .startswith("salus collect")
     )
 
 

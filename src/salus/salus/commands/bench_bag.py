@@ -12,7 +12,9 @@ import typer
 
 def bag(
     bags: Annotated[list[Path], typer.Argument(help="Bags of SALUS, such as out/run1/bags/w0_0.")],
-    repeats: Annotated[int, typer.Option(min=1, help="Times each is measured; the best counts.")] = 3,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Times each is measured; the best counts.")
+    ] = 3,
     reads: Annotated[int, typer.Option(min=1, help="Windows that are read at random.")] = 200,
     window: Annotated[int, typer.Option(min=1, help="Steps of a window.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
@@ -111,9 +113,7 @@ def _random_reads(store: Any, bags: list[Path], reads: int, window: int) -> tupl
     few = max(reads // 10, 1)
     places = random.integers(max(len(stamps) - window, 1), size=few).tolist()
     with AnyReader([bags[0]]) as reader:
-        wanted = [
-            c for c in reader.connections if c.topic.endswith(("image_raw", "joint_states"))
-        ]
+        wanted = [c for c in reader.connections if c.topic.endswith(("image_raw", "joint_states"))]
         started = time.perf_counter()
         for place in places:
             first, last = int(stamps[place]), int(stamps[place + window - 1])
