@@ -91,5 +91,3 @@ def evaluate(
         page = write_report(result, report or result.folder / "report.html", title=title)
     print_evaluation(result, Console())
     typer.echo(f"{metrics.resolve()}\n{page.resolve()}")
-
-

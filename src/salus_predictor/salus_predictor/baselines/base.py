@@ -57,7 +57,7 @@ def success_rows(data: StepData) -> NDArray[np.bool_]:
 
 
 def outcome_of_row(data: StepData) -> NDArray[np.int64]:
-    """(N,) how the row's episode ends: 0 success, 1 + type; -1 unknown, or at and after the event."""
+    """(N,) how the row's episode ends: 0 success, 1 + type; -1 unknown, or no longer asked."""
     number = np.full(len(data), -1, np.int64)
     for e, record in enumerate(data.records):
         if record.first_intervention_step < 0:

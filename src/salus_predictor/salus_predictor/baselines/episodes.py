@@ -1,7 +1,7 @@
 """Baselines that learn from how episodes ended, and not when: SAFE and ActProbe.
 
-- SAFE-MLP (Gu et al., arXiv 2506.09937): each step's embedding gives a number between 0 and 1; their
-  running sum is pushed up in failed and down in successful episodes.
+- SAFE-MLP (Gu et al., arXiv 2506.09937): each step's embedding gives a number between 0 and 1;
+  their running sum is pushed up in failed and down in successful episodes.
 - SAFE-LSTM: an LSTM over embeddings, cross-entropy against the outcome at every step; failed and
   successful episodes weigh the same.
 - ActProbe (arXiv 2606.08508): an LSTM over the size of the action, the change between overlapping
@@ -147,9 +147,7 @@ def pad(data: StepData, view: View) -> Padded:
 
 def train_on(episodes: Padded, model: nn.Module, *, balance: bool) -> None:
     """AdamW over mini-batches of episodes; both endings weigh the same where `balance`."""
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY
-    )
+    optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     share = episodes.failed.mean()
     model.train()
     for _ in range(EPOCHS):

@@ -23,16 +23,19 @@ SIGNALS_OF: Final = {
     "stac": ("stac", "chunk_mse_mmd"),
     "stac_single": ("stac_single", "chunk_mse"),
 }
-"""Names under which the signal of a published detector may stand in a store, the first that does."""
+"""Names that the signal of a published detector may have in a store; the first found is taken."""
 
 SUMMED: Final = ("stac", "stac_single")
 
 
 def single_signal(name: str) -> ScoreRecipe:
     """One signal as it is."""
-    return ScoreRecipe(
-        f"signal:{name}", lambda train, seed: _present(name), inputs=(name,), rowwise=True
-    )
+
+    def fit(train: StepData, seed: int) -> Score:
+        del train, seed
+        return _present(name)
+
+    return ScoreRecipe(f"signal:{name}", fit, inputs=(name,), rowwise=True)
 
 
 def published_signal(name: str) -> ScoreRecipe:
@@ -77,5 +80,3 @@ def _summed(name: str) -> Score:
 
 def _column(data: StepData, name: str) -> int:
     return data.signal_names.index(name)
-
-

@@ -1,4 +1,4 @@
-"""What a baseline that is no single signal sees of a step: the policy's embedding, or all signals."""
+"""What a baseline that is no single signal sees of a step: the embedding, or all signals."""
 
 from dataclasses import dataclass
 from typing import Final, Literal, Self

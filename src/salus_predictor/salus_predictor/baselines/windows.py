@@ -1,8 +1,8 @@
 """Baselines that learn from the last 10, 30 and 60 steps of every signal with scikit-learn.
 
-One classifier says which failure comes within the longest horizon, if any; another, of rows before a
-failure, in which bin between two horizons it comes. Their products, summed over the bins, grow with
-the horizon. A third one forecasts the outcome.
+One classifier says which failure comes within the longest horizon, if any; another, of rows before
+a failure, in which bin between two horizons it comes. Their products, summed over the bins, grow
+with the horizon. A third one forecasts the outcome.
 """
 
 import warnings
@@ -126,7 +126,11 @@ class WindowRecipe:
             Classes(
                 self._fit(features, held, [pick(d, random) for d in (train, validation)], seed), n
             )
-            for pick, n in ((kind_rows, n_types + 1), (bin_rows, n_horizons), (outcome_rows, n_types + 1))
+            for pick, n in (
+                (kind_rows, n_types + 1),
+                (bin_rows, n_horizons),
+                (outcome_rows, n_types + 1),
+            )
         )
         return WindowPredictor(
             self.name, inputs, train.contract, normalisation, kind, when, outcome

@@ -1,9 +1,9 @@
 """What the alarms of a predictor did in each episode.
 
 An alarm of a type is on where its probability at the longest horizon is above the alarm threshold.
-An event at row f is hit by an alarm that is on at a row t with reaction <= f - t <= horizon: earlier
-is another story, later is too late to act. Alarms of all types that are on without a pause of
-`clear` steps are one alarm event; it is false where no failure follows within the horizon of any of
+An event at row f is hit by an alarm that is on at a row t with reaction <= f - t <= horizon:
+earlier is another story, later is too late to act. Alarms of all types that are on without a pause
+of `clear` steps are one alarm event; it is false where no failure follows within the horizon of any of
 its rows. Episodes with an unknown end (truncated, stopped, undated) count in neither.
 """
 

@@ -37,9 +37,7 @@ class Benchmark:
 
 def score(predictor: Predictor, split: Split, far: float, settings: Settings) -> Evaluation:
     """Choose thresholds on validation, then score the test episodes."""
-    thresholds = Thresholds.choose(
-        split.validation, predictor.predict(split.validation), far=far
-    )
+    thresholds = Thresholds.choose(split.validation, predictor.predict(split.validation), far=far)
     forecasts = predictor.predict(split.test)
     return evaluate(predictor.name, split.test, forecasts, thresholds, settings)
 
@@ -51,21 +49,26 @@ def run_benchmark(
     far: float,
     seed: int = 0,
     settings: Settings | None = None,
-    on_start: Callable[[str], None] = lambda name: None,
-    on_done: Callable[[str], None] = lambda name: None,
+    on_start: Callable[[str], None] | None = None,
+    on_done: Callable[[str], None] | None = None,
 ) -> Benchmark:
     """Fit and score every recipe; one whose input the data lacks is named, not scored."""
     result = Benchmark()
     for recipe in recipes:
-        on_start(recipe.name)
+        _tell(on_start, recipe.name)
         begin = time.perf_counter()
         try:
             predictor = recipe.fit(split.train, split.validation, seed=seed)
         except MissingInputError as error:
             result.not_run[recipe.name] = f"lacks {error}"
-            on_done(recipe.name)
+            _tell(on_done, recipe.name)
             continue
         result.evaluations[recipe.name] = score(predictor, split, far, settings or Settings())
         result.seconds[recipe.name] = time.perf_counter() - begin
-        on_done(recipe.name)
+        _tell(on_done, recipe.name)
     return result
+
+
+def _tell(listener: Callable[[str], None] | None, name: str) -> None:
+    if listener is not None:
+        listener(name)

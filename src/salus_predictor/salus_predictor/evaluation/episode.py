@@ -96,9 +96,7 @@ def prefix_auc(
     for task in np.unique(tasks):
         of = tasks == task
         if failed[of].any() and not failed[of].all():
-            _, auc = rank_metrics(
-                failed[of], risk[of], np.arange(of.sum()), weights[:, chosen[of]]
-            )
+            _, auc = rank_metrics(failed[of], risk[of], np.arange(of.sum()), weights[:, chosen[of]])
             within.append(auc)
     if not within:
         return Figure.of(pooled), Figure.missing("no task has both successes and failures")

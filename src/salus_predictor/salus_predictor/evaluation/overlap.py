@@ -16,9 +16,7 @@ def overlap(test: StepData, seeds: Iterable[int], ids: Iterable[str] = ()) -> li
     return [r.id for r in test.records if r.seed in known_seeds or r.id in known_ids]
 
 
-def require_new_episodes(
-    test: StepData, train: StepData, test_name: str, train_name: str
-) -> None:
+def require_new_episodes(test: StepData, train: StepData, test_name: str, train_name: str) -> None:
     """Raise OverlapError if an episode of `test` has the seed or the id of one of `train`."""
     seen = overlap(test, (r.seed for r in train.records), (r.id for r in train.records))
     if seen:

@@ -94,9 +94,7 @@ def evaluate_model(
             else "OVERLAPPING: the model has seen test episodes",
             "overlap": any("has seen" in line for line in warnings),
             "thresholds_source": evaluation.thresholds.source,
-            "rules": rules_json(
-                evaluation.rules, evaluation.thresholds, data.contract.step_period
-            ),
+            "rules": rules_json(evaluation.rules, evaluation.thresholds, data.contract.step_period),
             "bootstrap": {
                 "unit": "episode",
                 "replicates": settings.replicates,

@@ -18,6 +18,7 @@ from salus_predictor.steps import StepData
 
 Array = NDArray[np.float64]
 
+
 @dataclass(frozen=True)
 class Thresholds:
     """Where a predictor says yes.
