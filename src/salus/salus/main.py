@@ -13,6 +13,7 @@ from salus.commands import (
     clone,
     collect,
     doctor,
+    evaluate,
     import_bag,
     import_rollouts,
     monitor,
@@ -38,10 +39,11 @@ app.command("monitor")(monitor.monitor)
 app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)
-app.command("benchmark")(benchmark.benchmark)
 app.command("summary")(summary.summary)
 app.command("train")(train.train)
 app.command("calibrate")(calibrate.calibrate)
+app.command("evaluate")(evaluate.evaluate)
+app.command("benchmark")(benchmark.benchmark)
 app.command("import-bag")(import_bag.import_bag)
 app.command("import-rollouts")(import_rollouts.import_rollouts)
 app.command("info")(stores.info)

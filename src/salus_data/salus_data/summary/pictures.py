@@ -164,10 +164,11 @@ def description(view: StoreView, episode: int) -> str:
 
 def _frames(view: StoreView, name: str, episode: int, steps: Sequence[int]) -> list[str]:
     start = view.rows(episode).start
-    return [_data_url(view.window(name, start + step, start + step + 1)[0]) for step in steps]
+    return [data_url(view.window(name, start + step, start + step + 1)[0]) for step in steps]
 
 
-def _data_url(pixels: NDArray[np.uint8]) -> str:
+def data_url(pixels: NDArray[np.uint8]) -> str:
+    """A camera frame (h, w, 3), reduced to FRAME_PIXELS, as a picture that a page can hold."""
     image = Image.fromarray(pixels)
     height = round(image.height * FRAME_PIXELS / image.width)
     # Few pixels are magnified as they are: smoothing would show what no camera saw.

@@ -55,15 +55,20 @@ def run_benchmark(
     """Fit and score every recipe; one whose input the data lacks is named, not scored."""
     result = Benchmark()
     for recipe in recipes:
-        on_start(recipe.name)
+        _tell(on_start, recipe.name)
         begin = time.perf_counter()
         try:
             predictor = recipe.fit(split.train, split.validation, seed=seed)
         except MissingInputError as error:
             result.not_run[recipe.name] = f"lacks {error}"
-            on_done(recipe.name)
+            _tell(on_done, recipe.name)
             continue
         result.evaluations[recipe.name] = score(predictor, split, far, settings or Settings())
         result.seconds[recipe.name] = time.perf_counter() - begin
-        on_done(recipe.name)
+        _tell(on_done, recipe.name)
     return result
+
+
+def _tell(listener: Callable[[str], None] | None, name: str) -> None:
+    if listener is not None:
+        listener(name)

@@ -156,8 +156,9 @@ def check_forecasts(data: StepData, forecasts: Forecasts) -> None:
             f"forecasts have shapes {forecasts.probability.shape} and {forecasts.outcome.shape}, "
             f"the data asks for {wanted} and {(wanted[0], n_types + 1)}"
         )
+    undated = bool(np.isnan(forecasts.probability).all())  # says how episodes end, and not when
     for name, values in (
-        ("probability", forecasts.probability),
+        ("probability", np.zeros(1) if undated else forecasts.probability),
         ("outcome", forecasts.outcome),
     ):
         if not (np.isfinite(values).all() and (values >= 0).all() and (values <= 1 + 1e-6).all()):

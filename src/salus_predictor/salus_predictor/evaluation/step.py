@@ -47,11 +47,13 @@ class StepCells:
         types: (C,) names.
         values: metric -> (H, C, R); the first weighting is the data as it is. NaN where the cell
             has no positive row, or none that is negative.
+        dated: whether the predictor forecasts when; without, it only forecasts outcomes.
     """
 
     horizons: tuple[int, ...]
     types: tuple[str, ...]
     values: dict[str, Array]
+    dated: bool = True
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -71,7 +73,7 @@ class StepCells:
         wanted = tuple(types or self.types)
         columns = [self.types.index(c) for c in wanted if c not in self.absent]
         if not columns:
-            return {m: Figure.missing(f"no step before {_any(wanted)}") for m in STEP_METRICS}
+            return {m: Figure.missing(self._why(wanted)) for m in STEP_METRICS}
         return {
             metric: Figure.of(
                 self.values[metric][np.ix_(rows, columns)].mean(axis=(0, 1)),
@@ -80,6 +82,11 @@ class StepCells:
             )
             for metric in STEP_METRICS
         }
+
+    def _why(self, types: Sequence[str]) -> str:
+        if not self.dated:
+            return "the predictor forecasts outcomes, not when they come"
+        return f"no step before {f'a {types[0]}' if len(types) == 1 else 'any failure'}"
 
 
 def step_cells(data: StepData, probability: Array, thresholds: Array, weights: Array) -> StepCells:
@@ -104,7 +111,8 @@ def step_cells(data: StepData, probability: Array, thresholds: Array, weights: A
             )
             for metric, value in cell.items():
                 values[metric][h, c] = value
-    return StepCells(tuple(horizons), tuple(types), values)
+    dated = not np.isnan(probability).any()
+    return StepCells(tuple(horizons), tuple(types), values, dated)
 
 
 def cell_metrics(
@@ -114,7 +122,7 @@ def cell_metrics(
     threshold: float,
     weights: Array,
 ) -> dict[str, Array]:
-    """The metrics of one cell, each (R,); all NaN where there is no positive row.
+    """The metrics of one cell, each (R,); all NaN without a positive row, or without forecasts.
 
     Args:
         label: (n,) of the valid rows.
@@ -123,7 +131,7 @@ def cell_metrics(
         threshold: of F1, precision and recall.
         weights: (R, E).
     """
-    if not label.any():
+    if not label.any() or np.isnan(score).any():
         return {metric: np.full(len(weights), np.nan) for metric in STEP_METRICS}
     n_episodes = weights.shape[1]
 
@@ -164,7 +172,3 @@ def calibration_error(
     with np.errstate(invalid="ignore", divide="ignore"):
         result: Array = np.abs(weights @ gap).sum(axis=1) / (weights @ count)
     return result
-
-
-def _any(types: Sequence[str]) -> str:
-    return f"a {types[0]}" if len(types) == 1 else "any failure"
