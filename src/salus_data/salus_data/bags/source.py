@@ -167,7 +167,9 @@ class Bag:
         try:
             plain = self._unpacked(file)
             reader: DamagedMcapReader | Sqlite3Reader
-            reader = DamagedMcapReader(plain) if plain.suffix == ".mcap" else Sqlite3Reader(plain)
+            reader = (
+                DamagedMcapReader(plain) if plain.suffix == ".mcap" else Sqlite3Reader(plain)
+            )
             reader.open()
         except _UNREADABLE as error:
             self._problem(f"{file.name}: cannot be opened: {_line(error)}")
@@ -194,9 +196,7 @@ class Bag:
         self, reader: DamagedMcapReader | Sqlite3Reader, wanted: list[Connection]
     ) -> Iterator[RawMessage]:
         found = (
-            reader.read(wanted)
-            if isinstance(reader, DamagedMcapReader)
-            else reader.messages(wanted)
+            reader.read(wanted) if isinstance(reader, DamagedMcapReader) else reader.messages(wanted)
         )
         try:
             for connection, time, data in found:
