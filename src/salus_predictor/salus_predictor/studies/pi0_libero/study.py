@@ -97,7 +97,8 @@ def run_study(files: Sequence[Path], out: Path, say: Callable[[str], None]) -> S
                 text.append(leads(found, protocol, entry))
     for one in choices:
         text.append(
-            f"{one.protocol} {one.seed} {one.entry}: {' + '.join(one.choice.mix)}, rate "
+            f"{one.protocol} {one.seed} q={one.choice.cut:g} {one.entry}: "
+            f"{' + '.join(one.choice.mix)}, rate "
             f"{one.choice.rate_weight:g}, folds {one.choice.fold_score:.3f}"
         )
     return StudyResult(found, choices, "\n".join(text))
@@ -150,12 +151,12 @@ def _split_entries(
     for entry, with_rate in ((MIX, False), (MIX_RATE, True)):
         if with_rate and split.protocol == "unseen":
             continue
-        choice = choose(episodes, logits, with_rate=with_rate)
-        chosen.append(SplitChoice(split.protocol, split.seed, entry, choice))
+        choices = choose(episodes, logits, with_rate=with_rate)
+        chosen += [SplitChoice(split.protocol, split.seed, entry, choice) for choice in choices]
         entries[entry] = np.stack(
             [
                 mixed(logits.test, logits.folds, c, choice.mix) + choice.rate_weight * rate
-                for c in range(len(CUTS))
+                for c, choice in enumerate(choices)
             ]
         )
     return entries, chosen
