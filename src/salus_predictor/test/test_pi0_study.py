@@ -5,18 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from salus_data.errors import FormatError
+from salus_predictor.studies.pi0_libero import actprobe, outcome_head
 from salus_predictor.studies.pi0_libero.episodes import CUTS, read_episodes
 from salus_predictor.studies.pi0_libero.features import RELATIVE, STATISTICS, prefix_statistics
 from salus_predictor.studies.pi0_libero.members import endings_weight
 from salus_predictor.studies.pi0_libero.mixes import MIXES, MemberScores, choose, mixed
+from salus_predictor.studies.pi0_libero.safe_mlp import safe_scores
 from salus_predictor.studies.pi0_libero.scores import bootstrap_weights, pooled_auc, within_auc
 from salus_predictor.studies.pi0_libero.splits import draw_split, read_splits
 from salus_predictor.studies.pi0_libero.table import cells
+from salus_predictor.training.options import TrainOptions
 
 PI0 = Path(__file__).parents[3].parent / "shared/data/pi0_libero"
 
@@ -126,8 +130,9 @@ def test_the_choice_reads_folds_only_and_a_perfect_member_wins(episodes):
     first = choose(episodes, MemberScores(folds, test, rate, rate), with_rate=False)
     again = choose(episodes, MemberScores(folds, test * -9, rate, rate), with_rate=False)
     assert first == again
-    assert first.fold_score > 0.9
-    assert np.isnan(mixed(test, folds, 0, first.mix)).sum() == known.sum()
+    assert [choice.cut for choice in first] == list(CUTS)
+    assert min(choice.fold_score for choice in first) > 0.9
+    assert np.isnan(mixed(test, folds, 0, first[0].mix)).sum() == known.sum()
 
 
 def test_leads_are_paired(episodes):
@@ -146,3 +151,47 @@ def test_files_without_tasks_are_refused(tmp_path):
     file.write_text(json.dumps({"episode_id": 0, "success": True, "steps": [{"x": 1.0}]}) + "\n")
     with pytest.raises(FormatError, match="task_id and episode_id must be there"):
         read_episodes([file])
+
+
+def test_the_recurrent_baseline_learns_and_does_not_look_ahead(episodes, monkeypatch):
+    torch.manual_seed(0)
+    model = actprobe.ActProbe().eval()
+    steps, words = torch.randn(2, 12, 3), torch.randn(2, actprobe.WORDS)
+    later = steps.clone()
+    later[:, 7:] += 5
+    torch.testing.assert_close(model(steps, words)[:, :7], model(later, words)[:, :7])
+
+    monkeypatch.setattr(actprobe, "SIGNALS", ("a", "b"))
+    monkeypatch.setattr(actprobe, "EPOCHS", 30)
+    numbers = np.arange(len(episodes))
+    train, rest = numbers[numbers % 3 > 0], numbers[numbers % 3 == 0]
+    scores = actprobe.actprobe_scores(episodes, train, rest, rest, seed=0)
+    assert [len(s) for s in scores] == [len(episodes.signals[e]) for e in rest]
+    assert pooled_auc(np.array([s.max() for s in scores]), episodes.failed[rest]) > 0.7
+
+
+def test_accumulated_step_scores_only_grow(episodes):
+    numbers = np.arange(len(episodes))
+    for one in safe_scores(episodes, numbers[::2], numbers[1::2], seed=0):
+        assert (np.diff(one) >= 0).all()
+
+
+def test_undated_failures_train_the_outcome_head(episodes, tmp_path, monkeypatch):
+    monkeypatch.setattr(outcome_head, "OPTIONS", TrainOptions(epochs=6, kind="network", width=16))
+    steps = outcome_head.rollout_steps(episodes_files(tmp_path, episodes), tmp_path / "s.zarr")
+    split = draw_split("unseen", 0, episodes.outcomes())
+    scores = outcome_head.outcome_scores(steps, split)
+    assert len(scores) == len(split.validation) + len(split.test)
+    assert all(((s >= 0) & (s <= 1)).all() for s in scores)
+
+
+def episodes_files(folder, episodes):
+    """The episodes as one file again."""
+    lines = []
+    for name, failed, rows in zip(episodes.ids, episodes.failed, episodes.signals, strict=True):
+        task, number = name.split("-")
+        steps = [{"a": float(a), "b": float(b)} for a, b in rows]
+        head = {"task_id": task, "episode_id": number, "success": not failed}
+        lines.append(json.dumps(head | {"steps": steps}))
+    (folder / "all.jsonl").write_text("\n".join(lines) + "\n")
+    return [folder / "all.jsonl"]

@@ -56,11 +56,11 @@ def actprobe_scores(
     episodes: Episodes,
     train: NDArray[np.int64],
     validation: NDArray[np.int64],
-    test: NDArray[np.int64],
+    scored: NDArray[np.int64],
     *,
     seed: int,
 ) -> list[NDArray[np.float64]]:
-    """Train on one split; the probability of failure after every step of each test episode."""
+    """Train on one split; the probability of failure after every step of the episodes `scored`."""
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
     steps, mask, words = _tensors(episodes, train)
@@ -104,8 +104,8 @@ def actprobe_scores(
         if waited >= PATIENCE:
             break
     model.load_state_dict(kept)
-    scores = _predict(model, steps, words, test)
-    return [s[: len(episodes.signals[e])] for s, e in zip(scores, test, strict=True)]
+    scores = _predict(model, steps, words, scored)
+    return [s[: len(episodes.signals[e])] for s, e in zip(scores, scored, strict=True)]
 
 
 def _of_task(episodes: Episodes, task: int) -> list[NDArray[np.float32]]:

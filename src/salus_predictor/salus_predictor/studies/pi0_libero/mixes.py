@@ -19,10 +19,11 @@ FOLDS: Final = 4
 PRIOR: Final = 2.0
 """Episodes that the overall failure rate counts for in that of a task."""
 
-RATE_WEIGHTS: Final = (0.25, 0.5, 1.0)
+RATE_WEIGHTS: Final = (0.25, 0.5, 1.0, 2.0)
 """How much the logit of the task's failure rate may count beside a standardised score."""
 
 _LINEAR: Final = ("logistic regression", "logistic regression within tasks")
+_RANKED: Final = ("ranked logistic regression",)
 _TWO: Final = "two-signal logistic regression"
 MIXES: Final[tuple[tuple[str, ...], ...]] = (
     *((member.name,) for member in MEMBERS),
@@ -34,6 +35,11 @@ MIXES: Final[tuple[tuple[str, ...], ...]] = (
     (*_LINEAR, _TWO, "extra trees"),
     ("extra trees", "forest", "ranked logistic regression", "logistic regression within tasks"),
     ("forest", "action forest", "extra trees"),
+    ("extra trees", "action forest"),
+    ("extra trees", "ranked logistic regression"),
+    ("extra trees", "logistic regression within tasks"),
+    ("extra trees", "action forest", "ranked logistic regression"),
+    ("forest", "action forest", "extra trees", "logistic regression within tasks", *_RANKED),
     tuple(member.name for member in MEMBERS),
 )
 """Members whose standardised logits are averaged."""
@@ -94,28 +100,29 @@ def rate_logit(episodes: Episodes, train: NDArray[np.int64]) -> Array:
 
 @dataclass(frozen=True)
 class Choice:
-    """What the folds chose: a mix, and how much the task's failure rate counts beside it."""
+    """What the folds chose at one cut: a mix, and how much the task's failure rate counts."""
 
+    cut: float
     mix: tuple[str, ...]
     rate_weight: float
     fold_score: float
 
 
-def choose(episodes: Episodes, scores: MemberScores, *, with_rate: bool) -> Choice:
-    """The mix with the best mean over cuts of pooled and within-task AUC on the folds."""
+def choose(episodes: Episodes, scores: MemberScores, *, with_rate: bool) -> tuple[Choice, ...]:
+    """At every cut, the mix with the best mean of pooled and within-task AUC on the folds."""
     known = np.flatnonzero(~np.isnan(scores.fold_rate))
     failed, task = episodes.failed[known], episodes.task[known]
-    best = Choice(MIXES[0], 0.0, -1.0)
-    for mix in MIXES:
-        for weight in RATE_WEIGHTS if with_rate else (0.0,):
-            values = []
-            for c in range(len(CUTS)):
-                score = mixed(scores.folds, scores.folds, c, mix)[known]
-                score = score + weight * scores.fold_rate[known]
-                values += [pooled_auc(score, failed), within_auc(score, failed, task)]
-            if np.mean(values) > best.fold_score:
-                best = Choice(mix, weight, float(np.mean(values)))
-    return best
+    found = []
+    for c, cut in enumerate(CUTS):
+        tried = []
+        for mix in MIXES:
+            plain = mixed(scores.folds, scores.folds, c, mix)[known]
+            for weight in RATE_WEIGHTS if with_rate else (0.0,):
+                score = plain + weight * scores.fold_rate[known]
+                aucs = pooled_auc(score, failed), within_auc(score, failed, task)
+                tried.append(Choice(cut, mix, weight, float(np.mean(aucs))))
+        found.append(max(tried, key=lambda choice: choice.fold_score))
+    return tuple(found)
 
 
 def mixed(logits: Array, folds: Array, cut: int, mix: tuple[str, ...]) -> Array:

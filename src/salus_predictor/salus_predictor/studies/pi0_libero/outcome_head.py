@@ -28,12 +28,12 @@ def rollout_steps(files: Sequence[Path], store: Path) -> StepData:
 
 
 def outcome_scores(data: StepData, split: Split) -> list[NDArray[np.float64]]:
-    """The probability of failure after every step (T,) of each test episode of a split."""
+    """The probability of failure after every step (T,) of each validation and test episode."""
     places = {record.id: number for number, record in enumerate(data.records)}
-    train, validation, test = (
+    train, validation, scored = (
         data.subset([places[name] for name in ids])
-        for ids in (split.train, split.validation, split.test)
+        for ids in (split.train, split.validation, (*split.validation, *split.test))
     )
     predictor = HazardRecipe(OPTIONS).fit(train, validation, seed=split.seed)
-    chance = 1 - predictor.predict(test).outcome[:, 0]
-    return [chance[test.rows(e)] for e in range(len(test))]
+    chance = 1 - predictor.predict(scored).outcome[:, 0]
+    return [chance[scored.rows(e)] for e in range(len(scored))]

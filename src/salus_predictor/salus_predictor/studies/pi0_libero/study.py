@@ -34,6 +34,7 @@ from salus_predictor.studies.pi0_libero.table import Cell, cells, leads, markdow
 ACTPROBE: Final = "ActProbe"
 HEAD: Final = "SALUS outcome head"
 MIX: Final = "SALUS prefix mix"
+AVERAGE: Final = "SALUS average of mix, outcome head and recurrent network"
 MIX_RATE: Final = "SALUS prefix mix and task rate"
 SHOWN_MEMBERS: Final = ("logistic regression", "extra trees")
 
@@ -88,7 +89,7 @@ def run_study(files: Sequence[Path], out: Path, say: Callable[[str], None]) -> S
         stacked = {name: np.stack(scores) for name, scores in table.items()}
         found += cells(episodes, protocol, stacked, ACTPROBE)
         text += [f"\n### {protocol}\n", markdown(found, protocol)]
-        for entry in (MIX, MIX_RATE):
+        for entry in (HEAD, MIX, MIX_RATE, AVERAGE):
             if entry in stacked:
                 text += [
                     f"\n{entry} ahead of {ACTPROBE}, {protocol}:\n",
@@ -97,7 +98,8 @@ def run_study(files: Sequence[Path], out: Path, say: Callable[[str], None]) -> S
                 text.append(leads(found, protocol, entry))
     for one in choices:
         text.append(
-            f"{one.protocol} {one.seed} {one.entry}: {' + '.join(one.choice.mix)}, rate "
+            f"{one.protocol} {one.seed} q={one.choice.cut:g} {one.entry}: "
+            f"{' + '.join(one.choice.mix)}, rate "
             f"{one.choice.rate_weight:g}, folds {one.choice.fold_score:.3f}"
         )
     return StudyResult(found, choices, "\n".join(text))
@@ -111,62 +113,74 @@ def _split_entries(
         episodes.find(ids) for ids in (split.train, split.validation, split.test)
     )
     fit = np.concatenate([train, validation])
-
-    def members() -> dict[str, Array]:
-        return vars(member_scores(episodes, split))
+    scored = np.concatenate([validation, test])
 
     def steps() -> dict[str, Array]:
-        probe = actprobe_scores(episodes, train, validation, test, seed=split.seed)
+        probe = actprobe_scores(episodes, train, validation, scored, seed=split.seed)
         safe = safe_scores(episodes, fit, test, seed=split.seed)
         # The score of a prefix is the highest so far.
         peak = [np.maximum.accumulate(one) for one in probe]
         return {
-            ACTPROBE: _at_cuts(episodes, test, peak),
+            ACTPROBE: _at_cuts(episodes, scored, peak),
             SAFE: _at_cuts(episodes, test, safe),
+            HEAD: _at_cuts(episodes, scored, outcome_scores(data, split)),
         }
 
-    def head() -> dict[str, Array]:
-        return {HEAD: _at_cuts(episodes, test, outcome_scores(data, split))}
-
     key = _key(episodes, split)
-    logits = MemberScores(**_kept(out / f"members-{split.protocol}-{split.seed}.npz", key, members))
-    step_scores = _kept(out / f"steps-{split.protocol}-{split.seed}.npz", key, steps)
-    head_scores = _kept(out / f"head-{split.protocol}-{split.seed}.npz", key, head)
+    name = f"{split.protocol}-{split.seed}.npz"
+    logits = MemberScores(
+        **_kept(out / f"members-{name}", key, lambda: vars(member_scores(episodes, split)))
+    )
+    by_step = _kept(out / f"steps-{name}", key, steps)
     held = np.full(len(episodes), np.nan)
     held[test] = 0.0
-    elapsed = np.stack([episodes.prefix_rows(cut) + held for cut in CUTS])
     rate = rate_logit(episodes, fit) + held
     entries = {
-        "elapsed time": elapsed,
+        "elapsed time": np.stack([episodes.prefix_rows(cut) + held for cut in CUTS]),
         "task failure rate": np.repeat(rate[None], len(CUTS), axis=0),
-        ACTPROBE: step_scores[ACTPROBE],
-        SAFE: step_scores[SAFE],
-        HEAD: head_scores[HEAD],
+        **{entry: by_step[entry] + held for entry in (ACTPROBE, SAFE)},
     }
     for m, member in enumerate(MEMBERS):
         if member.name in SHOWN_MEMBERS:
             entries[member.name] = logits.test[:, m]
-    chosen = []
-    for entry, with_rate in ((MIX, False), (MIX_RATE, True)):
-        if with_rate and split.protocol == "unseen":
-            continue
-        choice = choose(episodes, logits, with_rate=with_rate)
-        chosen.append(SplitChoice(split.protocol, split.seed, entry, choice))
-        entries[entry] = np.stack(
-            [
-                mixed(logits.test, logits.folds, c, choice.mix) + choice.rate_weight * rate
-                for c in range(len(CUTS))
-            ]
-        )
+    entries[HEAD] = by_step[HEAD] + held
+    plain = choose(episodes, logits, with_rate=False)
+    entries[MIX] = _mix_scores(logits, plain, rate)
+    chosen = [SplitChoice(split.protocol, split.seed, MIX, choice) for choice in plain]
+    if split.protocol == "seen":
+        rated = choose(episodes, logits, with_rate=True)
+        entries[MIX_RATE] = _mix_scores(logits, rated, rate)
+        chosen += [SplitChoice(split.protocol, split.seed, MIX_RATE, choice) for choice in rated]
+    folds = np.stack([mixed(logits.folds, logits.folds, c, one.mix) for c, one in enumerate(plain)])
+    parts = [entries[MIX] / np.nanstd(folds, axis=1, keepdims=True)]
+    for entry in (HEAD, ACTPROBE):
+        logit = _logit(by_step[entry])
+        parts.append(logit / logit[:, validation].std(axis=1, keepdims=True))
+    entries[AVERAGE] = np.mean(parts, axis=0) + held
     return entries, chosen
 
 
-def _at_cuts(episodes: Episodes, test: NDArray[np.int64], scores: Sequence[Array]) -> Array:
+def _mix_scores(logits: MemberScores, choices: Sequence[Choice], rate: Array) -> Array:
+    """(cuts, E) of the mixes that were chosen."""
+    return np.stack(
+        [
+            mixed(logits.test, logits.folds, c, choice.mix) + choice.rate_weight * rate
+            for c, choice in enumerate(choices)
+        ]
+    )
+
+
+def _logit(chance: Array) -> Array:
+    clipped = np.clip(chance, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(clipped / (1 - clipped)))
+
+
+def _at_cuts(episodes: Episodes, scored: NDArray[np.int64], scores: Sequence[Array]) -> Array:
     """(cuts, E): each episode's score after the last step that the cut shows."""
     found = np.full((len(CUTS), len(episodes)), np.nan)
     for c, cut in enumerate(CUTS):
         rows = episodes.prefix_rows(cut)
-        for e, one in zip(test, scores, strict=True):
+        for e, one in zip(scored, scores, strict=True):
             found[c, e] = one[rows[e] - 1]
     return found
 
