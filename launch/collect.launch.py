@@ -20,6 +20,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from salus.collecting.settings import CollectSettings, own_domain, shared_file
+from salus_collector.policy.registry import absolute_policy
 from salus_ros.topics import NAMESPACE
 
 NODES = (
@@ -32,12 +33,13 @@ NODES = (
 ARGUMENTS = {
     "episodes": ("5", "episodes the collection is to have"),
     "out": ("out/episodes", "folder of the collection; one that is begun goes on"),
-    "policy": ("expert", "policy by name"),
+    "policy": ("expert", "`expert`, `smolvla`, a checkpoint or ensemble folder, or a hub id"),
     "seed": ("0", "root seed; with the index it decides every episode"),
     "workers": ("1", "how many graphs run, each in a ROS domain of its own"),
     "disturbances": ("default", "`default`, `none`, one family, or a YAML file"),
     "realtime": ("false", "30 Hz of wall time instead of lockstep"),
     "image_size": ("256", "side of the images [px]; 0: none"),
+    "bag": ("false", "also record a rosbag2 bag a worker, into OUT/bags"),
     "config": ("", "parameters of the nodes; empty: config/collect.yaml"),
 }
 
@@ -56,13 +58,14 @@ def start(context: LaunchContext) -> list:
     settings = CollectSettings(
         episodes=int(given["episodes"]),
         out=Path(given["out"]).resolve(),
-        policy=given["policy"],
+        policy=absolute_policy(given["policy"]),
         seed=int(given["seed"]),
         workers=int(given["workers"]),
         disturbances=str(shared_file("config", "disturbances.yaml")) if mix == "default" else mix,
         realtime=given["realtime"].lower() == "true",
         image_size=int(given["image_size"]),
         config=Path(given["config"] or shared_file("config", "collect.yaml")),
+        bag=given["bag"].lower() == "true",
     )
     settings.check()
     running = set(range(settings.workers))
@@ -77,7 +80,8 @@ def graph(settings: CollectSettings, worker: int, running: set[int]) -> list:
     files = settings.parameter_files(worker)
     environment = own_domain(worker) if settings.workers > 1 else {}
     actions = []
-    for package, executable in NODES:
+    nodes = ((("salus_collector", "bag_node"),) if settings.bag else ()) + NODES
+    for package, executable in nodes:
         node = Node(
             package=package,
             executable=executable,

@@ -2,6 +2,8 @@
 # Sets up everything SALUS needs below this checkout. Safe to repeat and to interrupt: every step
 # looks first whether it is done. Usage: scripts/setup.sh
 set -euo pipefail
+# make would wait for a quiet machine (-l); colcon passes that unless MAKEFLAGS says how many jobs.
+export MAKEFLAGS="${MAKEFLAGS:--j$(nproc)}"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf 'setup: %s\n' "$*"; }

@@ -15,7 +15,7 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/salus"]),
         ("share/salus", ["package.xml"]),
         ("share/salus/launch", [str(path) for path in Path("launch").glob("*.launch.py")]),
-        ("share/salus/config", [str(path) for path in Path("config").glob("*.yaml")]),
+        ("share/salus/config", [str(path) for path in Path("config").glob("*.*")]),
     ],
     zip_safe=False,
     python_requires=">=3.12",

@@ -8,7 +8,7 @@ setup(
     maintainer="SALUS maintainers",
     maintainer_email="maintainers@salus.invalid",
     packages=find_packages(include=["salus_collector", "salus_collector.*"]),
-    package_data={"": ["py.typed", "*.html.j2"]},
+    package_data={"": ["py.typed", "*.html.j2", "shipped/**/*.safetensors", "shipped/**/*.json"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/salus_collector"]),
         ("share/salus_collector", ["package.xml"]),
@@ -32,6 +32,7 @@ setup(
         "console_scripts": [
             "sim_node = salus_collector.nodes.sim_node:main",
             "policy_node = salus_collector.nodes.policy_node:main",
+            "bag_node = salus_collector.nodes.bag_node:main",
             "recorder_node = salus_collector.nodes.recorder_node:main",
             "collect_node = salus_collector.nodes.collect_node:main",
         ],

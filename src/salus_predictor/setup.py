@@ -8,7 +8,7 @@ setup(
     maintainer="SALUS maintainers",
     maintainer_email="maintainers@salus.invalid",
     packages=find_packages(include=["salus_predictor", "salus_predictor.*"]),
-    package_data={"": ["py.typed", "*.html.j2"]},
+    package_data={"": ["py.typed", "*.html.j2"], "salus_predictor.studies.pi0_libero": ["*.json"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/salus_predictor"]),
         ("share/salus_predictor", ["package.xml"]),
@@ -17,11 +17,14 @@ setup(
     python_requires=">=3.12",
     install_requires=[
         "numpy",
+        "pydantic",
+        "pyyaml",
         "salus-data",
     ],
     extras_require={"test": ["pytest"]},
     entry_points={
         "console_scripts": [
+            "predictor_node = salus_predictor.nodes.predictor_node:main",
             "supervisor_node = salus_predictor.nodes.supervisor_node:main",
         ],
     },

@@ -5,7 +5,21 @@ import sys
 import typer
 
 from salus import __version__
-from salus.commands import bench, collect, doctor, relabel, summary
+from salus.commands import (
+    bench,
+    bench_bag,
+    benchmark,
+    calibrate,
+    collect,
+    doctor,
+    import_bag,
+    import_rollouts,
+    monitor,
+    relabel,
+    stores,
+    summary,
+    train,
+)
 from salus_data.errors import SalusError
 
 app = typer.Typer(
@@ -17,10 +31,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("collect")(collect.collect)
+app.command("monitor")(monitor.monitor)
 app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)
+app.command("benchmark")(benchmark.benchmark)
 app.command("summary")(summary.summary)
+app.command("train")(train.train)
+app.command("calibrate")(calibrate.calibrate)
+app.command("import-bag")(import_bag.import_bag)
+app.command("import-rollouts")(import_rollouts.import_rollouts)
+app.command("info")(stores.info)
+app.command("merge")(stores.merge)
+app.command("show")(stores.show)
+bench.app.command("bag")(bench_bag.bag)
 app.add_typer(bench.app, name="bench")
 
 

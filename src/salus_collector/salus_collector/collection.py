@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from salus_data.store import Store
@@ -10,6 +11,15 @@ from salus_data.store import Store
 def store_path(out: Path, worker: int) -> Path:
     """The store that a worker writes, below the folder of the collection."""
     return out / f"w{worker}.zarr"
+
+
+def bag_path(out: Path, worker: int) -> Path:
+    """The bag that a worker writes in this run: the first `bags/wN_R` that does not exist.
+
+    A collection that goes on starts a new bag, as a closed one cannot be appended to.
+    """
+    folder = out / "bags"
+    return next(p for r in count() if not (p := folder / f"w{worker}_{r}").exists())
 
 
 def indices_to_collect(out: Path, episodes: int, worker: int, workers: int) -> list[int]:

@@ -86,7 +86,8 @@ class Scene:
             confirm_step=STEPS - 1,
         )
         message = record_to_message(record, kind)
-        message.header = convert.header(stamp(index, 0))
+        last = kind == EpisodeEvent.KIND_ENDED
+        message.header = convert.header(stamp(index, STEPS - 1 if last else 0))
         message.steps = STEPS
         for name, value in changes.items():
             setattr(message, name, value)

@@ -101,6 +101,9 @@ JOINT_POSITION: Final = ActionSpace(
 )
 """Absolute targets of the seven joints (limits of the Panda), and the opening."""
 
+NO_ACTION: Final = ActionSpace("none", (), (), (), ())
+"""Of recordings without actions, such as imported step logs; `action` is then absent."""
+
 ACTION_SPACES: Final = {space.name: space for space in (DELTA_EE, JOINT_POSITION)}
 
 

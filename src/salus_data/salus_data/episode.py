@@ -31,7 +31,8 @@ class EpisodeRecord:
         first_intervention_step: first row whose executed action the supervisor changed.
         idle_steps: rows at the start in which the policy was told to wait.
         milestones: rows at which the task got further, with their names.
-        event_source: `physics`, `last_step` (assumed), `human`, `unknown`.
+        event_source: `physics`, `topic` (told by a topic of an imported bag), `last_step`
+            (assumed), `human`, `imported` (a step log said so), `unknown`.
     """
 
     id: str

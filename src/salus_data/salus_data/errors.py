@@ -28,3 +28,7 @@ class UnknownNameError(SalusError, KeyError):
 
 class ActionError(SalusError, ValueError):
     """Raised when an action has the wrong size, is not finite or belongs to another step."""
+
+
+class PolicyError(SalusError, ValueError):
+    """Raised when a policy cannot be loaded, does not fit the robot, or answers with NaN."""

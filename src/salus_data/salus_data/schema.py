@@ -135,7 +135,7 @@ def array_specs(
 ) -> dict[str, ArraySpec]:
     """The arrays that every episode of a store brings, by name; labels are not among them.
 
-    An array whose contract has no columns is absent.
+    An array whose contract has no columns is absent; without actions, so is `supervisor_state`.
 
     Args:
         contract: what the columns mean.
@@ -158,7 +158,12 @@ def array_specs(
         _columns("state", "float64", contract.state),
         _columns("action", "float64", action),
         _columns("action_proposed", "float64", action),
-        ArraySpec("supervisor_state", "uint8", codes=tuple(SupervisorStatus)),
+        # Where no action was recorded, nobody can say what was done with it.
+        *(
+            [ArraySpec("supervisor_state", "uint8", codes=tuple(SupervisorStatus))]
+            if action
+            else []
+        ),
         _columns(
             "signals",
             "float32",
@@ -173,7 +178,13 @@ def array_specs(
         ),
         _columns("perceived", "float64", contract.perceived),
         ArraySpec("chunk_phase", "int16"),
-        ArraySpec("embedding", "float16", (embedding_size,)),
+        # NaN while the policy waits, before the first step that it decides.
+        ArraySpec(
+            "embedding",
+            "float16",
+            (embedding_size,),
+            required_finite=np.zeros(embedding_size, np.bool_),
+        ),
         ArraySpec("sim_state", "float64", (sim_state_size,)),
         *(
             ArraySpec(f"{IMAGE_PREFIX}{camera}", "uint8", (*size, 3))

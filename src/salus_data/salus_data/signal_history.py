@@ -1,7 +1,7 @@
 """The few steps of history from which the robot's own signals are computed."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -31,7 +31,7 @@ FINGERS: Final = slice(7, 9)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: the observation, and the action about to be executed on it.
+    """One step: the observation, and its action: the proposed one until `executed` corrects it.
 
     Attributes:
         joint_position, joint_effort: (7,) rad and Nm, of the arm.
@@ -96,9 +96,7 @@ class History:
         position, effort = state[POSITION], state[EFFORT]
         target = action[:-1]
         poses = {name: perceived[object_slice(name)] for name in OBJECTS}
-        # A joint target counts from the middle of its range, so that 0 has no special meaning.
-        origin = self._center if self._joint_targets else 0.0
-        motion = target - position[ARM] if self._joint_targets else target
+        command, motion = self._scaled(target, position[ARM])
         self._steps.appendleft(
             Step(
                 joint_position=position[ARM],
@@ -107,13 +105,33 @@ class History:
                 finger_velocity=state[VELOCITY][FINGERS],
                 finger_effort=effort[FINGERS],
                 ee_position=state[EE_POSITION],
-                command=(target - origin) / self._half_range,
-                motion=motion / self._half_range,
+                command=command,
+                motion=motion,
                 gripper_command=float(action[-1]),
                 perceived=poses,
                 seen={name: bool(np.isfinite(pose).all()) for name, pose in poses.items()},
             )
         )
+
+    def executed(self, action: Array) -> None:
+        """Put the action that was executed in the place of the present step's proposed one.
+
+        Raises:
+            FormatError: it has the wrong shape, or there is no step yet.
+        """
+        _require_shape("action", action, self._size)
+        if not self._steps:
+            raise FormatError("an action was executed before the first step")
+        command, motion = self._scaled(action[:-1], self[0].joint_position)
+        self._steps[0] = replace(
+            self[0], command=command, motion=motion, gripper_command=float(action[-1])
+        )
+
+    def _scaled(self, target: Array, joints: Array) -> tuple[Array, Array]:
+        # A joint target counts from the middle of its range, so that 0 has no special meaning.
+        origin = self._center if self._joint_targets else 0.0
+        motion = target - joints if self._joint_targets else target
+        return (target - origin) / self._half_range, motion / self._half_range
 
     def commanded_displacement(self, steps: int) -> Array:
         """How far the actions executed in the last `steps` steps were to move, in their scale."""

@@ -2,8 +2,9 @@
 
 The recorder, the predictor and the import of bags call `RobotSignals` step by step; docs/SIGNALS.md
 is made from the same table (`python -m salus_data.signals`). None of the signals knows the time:
-the value of row t follows from observation t, the action about to be executed on it and at most
-five steps before.
+the value of row t follows from observation t, the action proposed on it and at most five steps
+before, with the actions that were executed then. So a forecast for row t can be made before its
+action is let through, and the rows of a dataset are the very same numbers.
 """
 
 import math
@@ -327,14 +328,14 @@ class RobotSignals:
         self._history.clear()
 
     def step(
-        self, state: ArrayLike, perceived: ArrayLike, action: ArrayLike
+        self, state: ArrayLike, perceived: ArrayLike, proposed: ArrayLike
     ) -> tuple[Array, NDArray[np.uint8]]:
-        """The signals of this step.
+        """The signals of this step; tell `executed` where the robot then does something else.
 
         Args:
             state: (34,) as `layout.STATE`.
             perceived: (30,) as `layout.PERCEIVED`; NaN where an object is not seen.
-            action: (D,) the action about to be executed on this observation.
+            proposed: (D,) the action that the policy proposes on this observation.
 
         Returns:
             values: (K,) NaN where a signal has no value.
@@ -345,7 +346,7 @@ class RobotSignals:
         """
         # Copies: a caller may fill the same buffers again at the next step.
         self._history.push(
-            *(np.array(value, dtype=np.float64) for value in (state, perceived, action))
+            *(np.array(value, dtype=np.float64) for value in (state, perceived, proposed))
         )
         values = [math.nan] * len(ROBOT_SIGNALS)
         validity = [self._reason(signal) for signal in ROBOT_SIGNALS]
@@ -359,6 +360,16 @@ class RobotSignals:
                     else:
                         validity[k] = Validity.INPUT_MISSING
         return np.array(values), np.array(validity, np.uint8)
+
+    def executed(self, action: ArrayLike) -> None:
+        """Hear which action was executed on the last step, (D,); before the next step.
+
+        Not needed where it was the proposed one.
+
+        Raises:
+            FormatError: the action has the wrong shape, or there was no step.
+        """
+        self._history.executed(np.array(action, dtype=np.float64))
 
     def _reason(self, signal: Signal) -> Validity:
         history = self._history

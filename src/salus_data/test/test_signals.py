@@ -243,6 +243,25 @@ def test_the_caller_may_reuse_its_buffers() -> None:
     np.testing.assert_array_equal(np.stack(reused), stream(DELTA_EE, (state, perceived, action))[0])
 
 
+@SPACES
+def test_the_past_is_what_was_executed_and_the_present_what_is_proposed(space: ActionSpace) -> None:
+    state, perceived, executed = make_episode(space)
+    proposed = make_episode(space, seed=1)[2]
+    signals = RobotSignals(space, PERIOD)
+    for t in range(STEPS):
+        values, _ = signals.step(state[t], perceived[t], proposed[t])
+        # The same as of an episode whose every earlier action was proposed as it was executed.
+        rows = np.concatenate([executed[:t], proposed[t : t + 1]])
+        alone, _ = stream(space, (state[: t + 1], perceived[: t + 1], rows))
+        np.testing.assert_array_equal(values, alone[-1])
+        signals.executed(executed[t])
+
+
+def test_nothing_can_be_executed_before_the_first_step() -> None:
+    with pytest.raises(FormatError, match="before the first step"):
+        RobotSignals(DELTA_EE, PERIOD).executed(np.zeros(7))
+
+
 @pytest.mark.parametrize(
     ("state", "perceived", "action", "wrong"),
     [(33, 30, 7, "state"), (34, 31, 7, "perceived"), (34, 30, 8, "action")],

@@ -171,4 +171,5 @@ def test_every_colour_that_is_used_is_defined(sound_store: Path) -> None:
 def text_of_template() -> str:
     import salus_data.summary
 
-    return (Path(salus_data.summary.__file__).parent / "summary.html.j2").read_text()
+    parts = sorted(Path(salus_data.summary.__file__).parent.glob("*.html.j2"))
+    return "".join(part.read_text() for part in parts)

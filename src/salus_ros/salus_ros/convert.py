@@ -1,4 +1,4 @@
-"""Messages to arrays and back; the arrays are those of the dataset (docs/DATA_FORMAT.md)."""
+"""Arrays of the dataset to messages; the way back is `salus_data.messages`, which needs no ROS."""
 
 import array
 import sys
@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Vector3
+from nav_msgs.msg import Path
 from numpy.typing import NDArray
 from salus_msgs.msg import PerceivedObjects
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 
-from salus_data.errors import FormatError
 from salus_data.layout import (
     EE_POSITION,
     EE_QUATERNION,
@@ -22,15 +22,31 @@ from salus_data.layout import (
     POSITION,
     VELOCITY,
 )
+from salus_data.messages import (
+    NANOSECONDS,
+    ee_from,
+    image_from,
+    joints_from,
+    perceived_from,
+    to_nanoseconds,
+)
 from salus_ros.topics import BASE_FRAME
 
+__all__ = [
+    "ee_from",
+    "ee_pose_message",
+    "header",
+    "image_from",
+    "image_message",
+    "joint_state_message",
+    "joints_from",
+    "perceived_from",
+    "perceived_message",
+    "to_nanoseconds",
+    "to_stamp",
+]
+
 Array = NDArray[np.float64]
-NANOSECONDS = 1_000_000_000
-
-
-def to_nanoseconds(stamp: Time) -> int:
-    """A stamp as whole nanoseconds."""
-    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
 
 
 def to_stamp(nanoseconds: int) -> Time:
@@ -62,30 +78,6 @@ def ee_pose_message(state: Array, nanoseconds: int) -> PoseStamped:
     )
 
 
-def joints_from(message: JointState) -> Array:
-    """The first (27,) of a state: positions, velocities and efforts in the order of JOINTS.
-
-    Raises:
-        FormatError: a joint is missing, or a quantity is not given for every joint.
-    """
-    try:
-        order = [message.name.index(joint) for joint in JOINTS]
-    except ValueError:
-        raise FormatError(
-            f"joint_states has joints {list(message.name)}; needs {list(JOINTS)}"
-        ) from None
-    for quantity in ("position", "velocity", "effort"):
-        if len(getattr(message, quantity)) != len(message.name):
-            raise FormatError(f"joint_states gives no {quantity} for every joint")
-    parts = (message.position, message.velocity, message.effort)
-    return np.concatenate([np.asarray(part, np.float64)[order] for part in parts])
-
-
-def ee_from(message: PoseStamped) -> Array:
-    """The last (7,) of a state: position and quaternion xyzw."""
-    return _pose_values(message.pose)
-
-
 def perceived_message(
     perceived: Array, nanoseconds: int, episode_id: str, step: int
 ) -> PerceivedObjects:
@@ -101,24 +93,12 @@ def perceived_message(
     )
 
 
-def perceived_from(message: PerceivedObjects) -> Array:
-    """The inverse of `perceived_message`; objects that are not in the message are NaN.
-
-    Raises:
-        FormatError: an object is unknown, or names, poses and sizes differ in number.
-    """
-    rows = np.full((len(OBJECTS), 10), np.nan)
-    if not len(message.names) == len(message.poses) == len(message.sizes):
-        raise FormatError(
-            f"perceived has {len(message.names)} names, {len(message.poses)} poses and "
-            f"{len(message.sizes)} sizes"
-        )
-    for name, pose, size in zip(message.names, message.poses, message.sizes, strict=True):
-        if name not in OBJECTS:
-            raise FormatError(f"perceived names {name!r}; known: {', '.join(OBJECTS)}")
-        rows[OBJECTS.index(name), :7] = _pose_values(pose)
-        rows[OBJECTS.index(name), 7:] = size.x, size.y, size.z
-    return rows.reshape(-1)
+def path_message(points: Array, nanoseconds: int) -> Path:
+    """Positions (N, 3) m in the base frame as a path for viewers; orientations are unit."""
+    place = header(nanoseconds, BASE_FRAME)
+    unit = (0.0, 0.0, 0.0, 1.0)
+    poses = [PoseStamped(header=place, pose=_pose(point, unit)) for point in points]
+    return Path(header=place, poses=poses)
 
 
 def image_message(image: NDArray[np.uint8], nanoseconds: int, frame: str) -> Image:
@@ -137,29 +117,7 @@ def image_message(image: NDArray[np.uint8], nanoseconds: int, frame: str) -> Ima
     return message
 
 
-def image_from(message: Image) -> NDArray[np.uint8]:
-    """The image as (H, W, 3) uint8 RGB, a view of the message's bytes.
-
-    Raises:
-        FormatError: the encoding is not rgb8, or the size does not fit the data.
-    """
-    if message.encoding != "rgb8":
-        raise FormatError(f"image encoding is {message.encoding!r}; SALUS records rgb8")
-    data = np.frombuffer(message.data, np.uint8)
-    if data.size != message.height * message.width * 3:
-        raise FormatError(
-            f"image of {message.width} x {message.height} has {data.size} bytes, "
-            f"not {message.height * message.width * 3}"
-        )
-    return data.reshape(message.height, message.width, 3)
-
-
 def _pose(position: Any, quaternion: Any) -> Pose:
     x, y, z = map(float, position)
     qx, qy, qz, qw = map(float, quaternion)
     return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
-
-
-def _pose_values(pose: Pose) -> Array:
-    p, q = pose.position, pose.orientation
-    return np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w])

@@ -1,6 +1,7 @@
 """Diagnostics of a node: rates against nominal, counts, staleness, once a second of wall time."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -11,6 +12,9 @@ from salus_ros.topics import DIAGNOSTICS
 
 PERIOD = 1.0
 """Seconds of wall time between two reports."""
+
+LATENCIES = 300
+"""Latest steps whose latency is reported."""
 
 
 class Diagnostics:
@@ -29,6 +33,8 @@ class Diagnostics:
         )
         self._level, self._message = DiagnosticStatus.OK, "ok"
         self._counts: dict[str, int] = {}
+        self._values: dict[str, str] = {}
+        self._latencies: deque[float] = deque(maxlen=LATENCIES)
         self._steps = self._steps_before = 0
         self._last = self._last_step = time.monotonic()
 
@@ -40,6 +46,14 @@ class Diagnostics:
     def count(self, what: str, number: int = 1) -> None:
         """Add to a named count (drops, rejected actions, ...)."""
         self._counts[what] = self._counts.get(what, 0) + number
+
+    def tell(self, what: str, value: str) -> None:
+        """Set a named value (model id, calibration id, ...)."""
+        self._values[what] = value
+
+    def latency(self, seconds: float) -> None:
+        """Add one time from input to output [s of wall time]."""
+        self._latencies.append(seconds)
 
     def ok(self, message: str = "ok") -> None:
         """Say that all is well."""
@@ -60,6 +74,11 @@ class Diagnostics:
         if self._nominal_rate is not None:
             values["nominal_rate_hz"] = f"{self._nominal_rate():.1f}"
         values |= {"steps": str(self._steps)} | {k: str(v) for k, v in self._counts.items()}
+        values |= self._values
+        if self._latencies:
+            latencies = sorted(1000 * latency for latency in self._latencies)
+            values["latency_p50_ms"] = f"{latencies[len(latencies) // 2]:.2f}"
+            values["latency_p99_ms"] = f"{latencies[int(0.99 * len(latencies))]:.2f}"
         self._steps_before, self._last = self._steps, now
         status = DiagnosticStatus(
             level=self._level,

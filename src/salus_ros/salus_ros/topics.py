@@ -8,36 +8,63 @@ from typing import Final
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-CLOCK: Final = "/clock"
-DIAGNOSTICS: Final = "/diagnostics"
-JOINT_STATES: Final = "joint_states"
-EE_POSE: Final = "ee_pose"
-PERCEIVED: Final = "perceived"
-EPISODE: Final = "episode"
-CONTRACT: Final = "contract"
-ACTION_PROPOSED: Final = "action_proposed"
-ACTION: Final = "action"
-CHUNK: Final = "chunk"
-CHUNK_PATH: Final = "chunk_path"
-UNCERTAINTY: Final = "uncertainty"
-EMBEDDING: Final = "embedding"
-SUPERVISOR: Final = "supervisor"
-RECORDING: Final = "recording"
-SCENE: Final = "scene"
+from salus_data.topic_names import (
+    ACTION,
+    ACTION_PROPOSED,
+    CHUNK,
+    CHUNK_PATH,
+    CLOCK,
+    CONTRACT,
+    DIAGNOSTICS,
+    EE_POSE,
+    EMBEDDING,
+    EPISODE,
+    FORECAST,
+    JOINT_STATES,
+    NAMESPACE,
+    PERCEIVED,
+    RECORDING,
+    SCENE,
+    SUPERVISOR,
+    UNCERTAINTY,
+    WARNING,
+    camera_info_topic,
+    image_topic,
+)
 
-NAMESPACE: Final = "/salus"
+__all__ = [
+    "ACTION",
+    "ACTION_PROPOSED",
+    "BASE_FRAME",
+    "CHUNK",
+    "CHUNK_PATH",
+    "CLOCK",
+    "CONTRACT",
+    "DIAGNOSTICS",
+    "EE_FRAME",
+    "EE_POSE",
+    "EMBEDDING",
+    "EPISODE",
+    "EPISODE_DEPTH",
+    "EVENT_QOS",
+    "FORECAST",
+    "JOINT_STATES",
+    "LATCHED_QOS",
+    "NAMESPACE",
+    "PERCEIVED",
+    "RECORDING",
+    "SCENE",
+    "STEP_QOS",
+    "SUPERVISOR",
+    "UNCERTAINTY",
+    "WARNING",
+    "camera_info_topic",
+    "image_topic",
+    "optical_frame",
+]
+
 BASE_FRAME: Final = "base_link"
 EE_FRAME: Final = "gripper_tcp"
-
-
-def image_topic(camera: str) -> str:
-    """The topic of a camera's images."""
-    return f"camera/{camera}/image_raw"
-
-
-def camera_info_topic(camera: str) -> str:
-    """The topic of a camera's calibration."""
-    return f"camera/{camera}/camera_info"
 
 
 def optical_frame(camera: str) -> str:

@@ -43,7 +43,14 @@ class CollectionRun:
         workers = [
             context.Process(
                 target=run_worker,
-                args=(w, self._settings.workers, self._settings.ros_arguments(w), queue),
+                args=(
+                    w,
+                    self._settings.workers,
+                    self._settings.ros_arguments(w),
+                    queue,
+                    bool(self._settings.model),
+                    self._settings.bag,
+                ),
             )
             for w in range(self._settings.workers)
         ]

@@ -10,9 +10,11 @@ from typing import Any
 import yaml
 from ament_index_python.packages import get_package_share_directory
 
-from salus_collector.collection import store_path
+from salus_collector.collection import bag_path, store_path
 from salus_collector.sim.disturbance_config import load_mix
 from salus_data.errors import FormatError, UnknownNameError
+from salus_predictor.supervisor.config import load_config
+from salus_predictor.supervisor.core import MODES
 from salus_ros.topics import NAMESPACE
 
 
@@ -23,13 +25,18 @@ class CollectSettings:
     Attributes:
         episodes: how many the collection is to have in the end.
         out: its folder.
-        policy: by name.
+        policy: by name, or checkpoints (`salus_collector.policy.registry`), paths absolute.
         seed: root seed.
         workers: processes that share the work.
         disturbances: `none`, a family or a YAML file.
         realtime: at 30 Hz of wall time instead of lockstep.
         image_size: side of the images [px], 0 for none.
         config: ROS parameter file of the nodes.
+        model: folder of a predictor that watches, or `shipped`; empty: none.
+        supervise: `off`, `shadow`, `active` or `auto`, as of supervisor_node; read with a model.
+        rules: YAML file of the supervisor; empty: config/supervisor.yaml.
+        bag: record a rosbag2 bag a worker as well.
+        localiser: adds signals of what the cameras show: `shipped`, or a file; empty: none.
     """
 
     episodes: int
@@ -41,6 +48,11 @@ class CollectSettings:
     realtime: bool
     image_size: int
     config: Path
+    model: str = ""
+    supervise: str = "auto"
+    rules: str = ""
+    bag: bool = False
+    localiser: str = ""
 
     def check(self) -> None:
         """Refuse what cannot work before anything is started.
@@ -48,11 +60,20 @@ class CollectSettings:
         Raises:
             SalusError: names the option, its value and what it may be.
         """
-        from salus_collector.policy.registry import policy_names
+        from salus_collector.perception.network import PIXELS
+        from salus_collector.policy.registry import check_policy
 
         load_mix(self.disturbances)
-        if self.policy not in policy_names():
-            raise UnknownNameError("policy", self.policy, policy_names())
+        if self.model:
+            load_config(self.rules_file())
+            if self.supervise not in MODES:
+                raise UnknownNameError("supervisor mode", self.supervise, MODES)
+        check_policy(self.policy)
+        if self.localiser and (self.image_size == 0 or self.image_size % PIXELS):
+            raise FormatError(
+                f"--image-size is {self.image_size}; --localiser looks at images of {PIXELS} "
+                "pixels or a multiple"
+            )
         if not self.config.is_file():
             raise FormatError(f"{self.config}: no such configuration file")
         if self.out.exists() and not self.out.is_dir():
@@ -75,16 +96,31 @@ class CollectSettings:
             "realtime": self.realtime,
             "image_size": self.image_size,
         }
+        if self.localiser:
+            decides["localiser"] = self.localiser
+        if self.model and self.supervise in ("active", "auto"):
+            # Only then can the model change an episode.
+            rules = yaml.safe_load(self.rules_file().read_text(encoding="utf-8"))
+            decides |= {"model": self.model, "supervise": self.supervise, "rules": rules}
         text = json.dumps(decides, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def command(self) -> str:
         """The command line that asks for this collection."""
-        options = {k: v for k, v in asdict(self).items() if k not in ("realtime", "workers")}
+        left_out = (
+            ("realtime", "workers", "bag")
+            if self.model
+            else ("realtime", "workers", "bag", "model", "supervise", "rules")
+        )
+        options = {k: v for k, v in asdict(self).items() if k not in left_out and v != ""}
         line = "salus collect " + " ".join(
             f"--{name.replace('_', '-')} {value}" for name, value in options.items()
         )
         return line + (" --realtime" if self.realtime else "")
+
+    def rules_file(self) -> Path:
+        """The rules of the supervisor."""
+        return Path(self.rules) if self.rules else shared_file("config", "supervisor.yaml")
 
     def node_parameters(self, worker: int) -> dict[str, dict[str, Any]]:
         """What the nodes of one worker are told beyond the configuration file, by node."""
@@ -96,13 +132,26 @@ class CollectSettings:
             "policy": self.policy,
         }
         policy: dict[str, Any] = {"policy": self.policy, "config_digest": self.digest()}
+        if self.localiser:
+            policy["localiser"] = self.localiser
         if not self.image_size:
             policy["cameras"] = [""]  # a list without elements has no type in ROS
+        supervisor: dict[str, Any] = {"time_mode": sim["mode"]}
+        if self.realtime:
+            supervisor["proposal_patience"] = 0.05
+        if self.model:
+            supervisor |= {"supervise": self.supervise, "rules": str(self.rules_file())}
         return {
             "sim_node": sim,
+            "supervisor_node": supervisor,
+            "predictor_node": {"model": self.model},
             "policy_node": policy,
             "recorder_node": {
                 "store": str(store_path(self.out, worker)),
+                "provenance": self.command(),
+            },
+            "bag_node": {
+                "bag": str(bag_path(self.out, worker)),
                 "provenance": self.command(),
             },
             "collect_node": {

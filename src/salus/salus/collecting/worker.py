@@ -15,19 +15,31 @@ from rclpy.node import Node
 
 from salus.collecting.settings import own_domain
 from salus_collector.collection import CollectionProgress
+from salus_collector.nodes.bag_node import BagNode
 from salus_collector.nodes.collect_node import CollectNode
 from salus_collector.nodes.policy_node import PolicyNode
 from salus_collector.nodes.recorder_node import RecorderNode
 from salus_collector.nodes.sim_node import SimNode
 from salus_data.errors import SalusError
+from salus_predictor.nodes.predictor_node import PredictorNode
 from salus_predictor.nodes.supervisor_node import SupervisorNode
 from salus_ros.node import spin
 
 
 def collect_in_process(
-    arguments: list[str], on_progress: Callable[[CollectionProgress], None]
+    arguments: list[str],
+    on_progress: Callable[[CollectionProgress], None],
+    *,
+    watched: bool = False,
+    bag: bool = False,
 ) -> int:
     """Run the graph of one worker in this process until its episodes are in the store.
+
+    Args:
+        arguments: ROS arguments of every node.
+        on_progress: hears every change.
+        watched: a predictor runs beside the policy.
+        bag: a rosbag2 bag is recorded beside the store.
 
     Returns:
         Exit status: 0 all committed, 1 some discarded or stalled, 130 interrupted.
@@ -39,7 +51,9 @@ def collect_in_process(
     nodes: list[Node] = []
     executor = EventsExecutor()
     try:
-        for make in (SimNode, SupervisorNode, RecorderNode, PolicyNode):
+        watchers: tuple[Callable[[], Node], ...] = (PredictorNode,) if watched else ()
+        bags: tuple[Callable[[], Node], ...] = (BagNode,) if bag else ()
+        for make in (SimNode, SupervisorNode, *watchers, RecorderNode, *bags, PolicyNode):
             nodes.append(make())
             executor.add_node(nodes[-1])
         driver = CollectNode(on_progress)
@@ -57,7 +71,14 @@ def collect_in_process(
         rclpy.try_shutdown()
 
 
-def run_worker(worker: int, workers: int, arguments: list[str], queue: "Queue[Any]") -> None:
+def run_worker(
+    worker: int,
+    workers: int,
+    arguments: list[str],
+    queue: "Queue[Any]",
+    watched: bool = False,
+    bag: bool = False,
+) -> None:
     """Target of a worker process: progress goes to the queue as ("progress", worker, copy).
 
     It ends with ("done", worker, status, error message).
@@ -69,6 +90,8 @@ def run_worker(worker: int, workers: int, arguments: list[str], queue: "Queue[An
         status = collect_in_process(
             arguments,
             lambda progress: queue.put(("progress", worker, copy.deepcopy(progress))),
+            watched=watched,
+            bag=bag,
         )
     except SalusError as error:
         status, message = 2, str(error)

@@ -13,7 +13,13 @@ def collect(
     out: Annotated[
         Path, typer.Option(help="Folder of the collection; one that is begun goes on.")
     ] = Path("out/episodes"),
-    policy: Annotated[str, typer.Option(help="Policy by name.")] = "expert",
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="`expert`, `smolvla` (the ensemble in the package), a checkpoint or ensemble "
+            "folder, several checkpoints with commas between, or a hub id."
+        ),
+    ] = "expert",
     seed: Annotated[
         int, typer.Option(min=0, help="Root seed; with the index it decides every episode.")
     ] = 0,
@@ -33,6 +39,30 @@ def collect(
     config: Annotated[
         Path | None, typer.Option(help="Parameters of the nodes [default: config/collect.yaml].")
     ] = None,
+    model: Annotated[
+        str, typer.Option(help="Folder of a predictor that watches, or `shipped`; empty: none.")
+    ] = "",
+    supervise: Annotated[
+        str,
+        typer.Option(
+            help="With --model: `shadow` only tells what it would do, `active`, or `auto`: active "
+            "where the model was calibrated on this policy, else shadow."
+        ),
+    ] = "auto",
+    rules: Annotated[
+        str, typer.Option(help="With --model: rules; empty: config/supervisor.yaml.")
+    ] = "",
+    localiser: Annotated[
+        str,
+        typer.Option(
+            help="Adds signals of what the cameras show: `shipped`, or a file of weights; "
+            "empty: none."
+        ),
+    ] = "",
+    bag: Annotated[
+        bool,
+        typer.Option("--bag", help="Also record a rosbag2 bag (MCAP, zstd) a worker: OUT/bags."),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON, nothing else.")
     ] = False,
@@ -45,19 +75,25 @@ def collect(
 
     from salus.collecting.parent import CollectionRun
     from salus.collecting.settings import CollectSettings, shared_file
+    from salus_collector.policy.registry import absolute_policy
 
     if disturbances == "default":
         disturbances = str(shared_file("config", "disturbances.yaml"))
     settings = CollectSettings(
         episodes=episodes,
         out=out.resolve(),
-        policy=policy,
+        policy=absolute_policy(policy),
         seed=seed,
         workers=workers,
         disturbances=disturbances,
         realtime=realtime,
         image_size=image_size,
         config=config or shared_file("config", "collect.yaml"),
+        model=model if model in ("", "shipped") else str(Path(model).resolve()),
+        supervise=supervise,
+        rules=rules,
+        bag=bag,
+        localiser=localiser if localiser in ("", "shipped") else str(Path(localiser).resolve()),
     )
     settings.check()
     console = Console(stderr=as_json)

@@ -1,10 +1,12 @@
 """Runs a policy: observations in, proposed actions, chunks and uncertainty out."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Path as PathMessage
 from rclpy.node import Node
 from salus_msgs.msg import (
     ActionChunk,
@@ -16,13 +18,18 @@ from salus_msgs.msg import (
     PolicyUncertainty,
 )
 from sensor_msgs.msg import Image, JointState
+from std_srvs.srv import Trigger
 
 from salus_collector.nodes.observation_join import JoinedObservation, ObservationJoin
-from salus_collector.policy.base import Decision, EpisodeStart
+from salus_collector.perception.seeing import with_localiser
+from salus_collector.policy.base import Decision, EpisodeStart, Policy
+from salus_collector.policy.chunk_path import chunk_positions
 from salus_collector.policy.registry import make_policy
 from salus_collector.policy.runner import PolicyRunner
+from salus_collector.policy.settings import PolicySettings
 from salus_data.contract import Contract as ContractCore
-from salus_data.layout import PERCEIVED, STATE
+from salus_data.errors import PolicyError
+from salus_data.layout import EE_POSITION, PERCEIVED, STATE
 from salus_data.signals import ROBOT_SIGNAL_COLUMNS
 from salus_ros import convert, topics
 from salus_ros.contract_message import contract_to_message
@@ -35,7 +42,23 @@ from salus_ros.parameters import declare, parameter
 class PolicyParameters:
     """Parameters of policy_node."""
 
-    policy: str = parameter("expert", "policy by name")
+    policy: str = parameter(
+        "expert",
+        "`expert`, `smolvla`, checkpoint or ensemble folders with commas between, a hub id",
+    )
+    device: str = parameter("cpu", "where a learnt policy runs: `cpu`, `cuda`, `cuda:1`")
+    dtype: str = parameter("float32", "of its large layers", choices=("float32", "bfloat16"))
+    noises: int = parameter(
+        4, "samples of each member; 2 or more measure the policy's own spread", low=1, high=64
+    )
+    signals_every: int = parameter(
+        1, "steps between two samplings for the uncertainty signals", unit="steps", low=1, high=64
+    )
+    threads: int = parameter(
+        1, "CPU threads of torch; more than 1 slow small models down", low=1, high=256
+    )
+    adapter: str = parameter("", "salus_adapter.json for checkpoints that bring none")
+    embedding: bool = parameter(False, "publish the hidden state, so that it is recorded")
     task: str = parameter(
         "pick up the red cube and place it in the blue bin", "what the policy is asked to do"
     )
@@ -43,6 +66,9 @@ class PolicyParameters:
     horizons: list[int] = parameter([5, 10, 15, 20], "horizons of the labels", unit="steps")
     cameras: list[str] = parameter(
         ["front", "wrist"], "cameras that are recorded; one empty name: none"
+    )
+    localiser: str = parameter(
+        "", "adds signals of what the cameras show: `shipped`, a file of weights; empty: none"
     )
     config_digest: str = parameter("", "digest of the settings of the whole graph")
 
@@ -54,7 +80,9 @@ class PolicyNode(Node):
         super().__init__("policy_node", **node_options)
         self._settings = declare(self, PolicyParameters)
         self._cameras = [name for name in self._settings.cameras if name]
-        policy = make_policy(self._settings.policy)
+        policy = make_policy(self._settings.policy, self._policy_settings())
+        self._check_cameras(policy)
+        policy = with_localiser(policy, self._settings.localiser)
         self._runner = PolicyRunner(policy)
         self._join = ObservationJoin(self._cameras_needed())
         self._waiting: JoinedObservation | None = None  # observed before its episode was announced
@@ -63,6 +91,26 @@ class PolicyNode(Node):
         self._advertise()
         self._subscribe()
         self._contract_publisher.publish(self._contract())
+
+    def _policy_settings(self) -> PolicySettings:
+        own = self._settings
+        return PolicySettings(
+            device=own.device,
+            dtype=own.dtype,
+            noises=own.noises,
+            signals_every=own.signals_every,
+            threads=own.threads,
+            adapter=Path(own.adapter) if own.adapter else None,
+            embedding=own.embedding,
+        )
+
+    def _check_cameras(self, policy: Policy) -> None:
+        missing = set(getattr(policy, "cameras", ())) - set(self._cameras)
+        if missing:
+            raise PolicyError(
+                f"policy {policy.name} reads the cameras {sorted(missing)}, which are not among "
+                f"the parameter `cameras` {self._cameras}; with --image-size 0 there are none"
+            )
 
     def _cameras_needed(self) -> list[str]:
         return self._cameras if self._runner.policy.needs_images else []
@@ -74,11 +122,13 @@ class PolicyNode(Node):
         )
         self._actions = self.create_publisher(PolicyAction, topics.ACTION_PROPOSED, step)
         self._chunks = self.create_publisher(ActionChunk, topics.CHUNK, step)
+        self._paths = self.create_publisher(PathMessage, topics.CHUNK_PATH, step)
         self._uncertainties = self.create_publisher(PolicyUncertainty, topics.UNCERTAINTY, step)
         self._embeddings = self.create_publisher(PolicyEmbedding, topics.EMBEDDING, step)
 
     def _subscribe(self) -> None:
         step = topics.STEP_QOS
+        self.create_service(Trigger, "replan", self._on_replan)
         self.create_subscription(EpisodeEvent, topics.EPISODE, self._on_episode, topics.EVENT_QOS)
         self.create_subscription(JointState, topics.JOINT_STATES, self._on_joints, step)
         self.create_subscription(PoseStamped, topics.EE_POSE, self._on_ee, step)
@@ -105,7 +155,9 @@ class PolicyNode(Node):
             policy_digest=policy.digest,
             config_digest=self._settings.config_digest,
         )
-        return contract_to_message(contract, policy_signals=len(policy.signals))
+        return contract_to_message(
+            contract, policy_signals=len(policy.signals), embedding_size=policy.embedding_size
+        )
 
     def _on_episode(self, event: EpisodeEvent) -> None:
         if event.kind != EpisodeEvent.KIND_STARTED:
@@ -179,6 +231,10 @@ class PolicyNode(Node):
                     values=decision.chunk.ravel().tolist(),
                 )
             )
+            position = observation.arrays["state"][EE_POSITION]
+            points = chunk_positions(space, position, decision.chunk)
+            if points is not None:
+                self._paths.publish(convert.path_message(points, observation.stamp))
         self._actions.publish(
             PolicyAction(
                 **common,
@@ -191,6 +247,16 @@ class PolicyNode(Node):
     def _on_action(self, message: PolicyAction) -> None:
         if message.episode_id == self._episode_id and message.step == self._runner.step - 1:
             self._runner.executed(np.asarray(message.values, np.float64))
+
+    def _on_replan(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        replan = getattr(self._runner.policy, "replan", None)
+        response.success = replan is not None
+        if replan is None:
+            response.message = f"policy {self._runner.policy.name} plans every step anew as it is"
+        else:
+            replan()
+            response.message = "the next action comes from a new chunk"
+        return response
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from geometry_msgs.msg import PoseStamped
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -15,21 +14,33 @@ from salus_msgs.msg import (
     EpisodeEvent,
     PerceivedObjects,
     PolicyAction,
+    PolicyEmbedding,
     PolicyUncertainty,
     RecordingStatus,
 )
 from sensor_msgs.msg import Image, JointState
 
-from salus_collector.recorder import assembler as channel
-from salus_collector.recorder.assembler import Assembler
-from salus_collector.recorder.commit import EpisodeSink
 from salus_data.errors import SalusError
+from salus_data.joining.assembler import Assembler, channels
+from salus_data.joining.commit import EpisodeSink
+from salus_data.joining.parts import feed, step_topics
 from salus_ros import convert, topics
 from salus_ros.contract_message import contract_from_message
 from salus_ros.diagnostics import Diagnostics
 from salus_ros.episode_message import record_from_message
 from salus_ros.node import run_node
 from salus_ros.parameters import declare, parameter
+
+TYPES = {
+    topics.JOINT_STATES: JointState,
+    topics.EE_POSE: PoseStamped,
+    topics.PERCEIVED: PerceivedObjects,
+    topics.ACTION_PROPOSED: PolicyAction,
+    topics.ACTION: PolicyAction,
+    topics.UNCERTAINTY: PolicyUncertainty,
+    topics.EMBEDDING: PolicyEmbedding,
+}
+"""Of the topics that carry one message a step; the others carry images."""
 
 
 @dataclass(frozen=True)
@@ -79,28 +90,19 @@ class RecorderNode(Node):
         path = Path(self._settings.store)
         provenance = {"command": self._settings.provenance, "versions": _versions()}
         self._sink = EpisodeSink(path, contract, provenance)
-        self._assembler = Assembler(
-            channel.channels(contract, policy_signals=int(message.policy_signals))
-        )
-        self._subscribe(contract.cameras, int(message.policy_signals))
+        row = {
+            "policy_signals": int(message.policy_signals),
+            "embedding": message.embedding_size > 0,
+        }
+        self._assembler = Assembler(channels(contract, **row))
+        for topic in step_topics(contract.cameras, **row):
+            self.create_subscription(
+                TYPES.get(topic, Image), topic, partial(self._on_step, topic), topics.STEP_QOS
+            )
         for event in self._pending_events:
             self._on_episode(event)
         self._pending_events.clear()
         self._publish(RecordingStatus.STATE_READY)
-
-    def _subscribe(self, cameras: tuple[str, ...], policy_signals: int) -> None:
-        step = topics.STEP_QOS
-        subscribe = self.create_subscription
-        subscribe(JointState, topics.JOINT_STATES, self._on_joints, step)
-        subscribe(PoseStamped, topics.EE_POSE, self._on_ee, step)
-        subscribe(PerceivedObjects, topics.PERCEIVED, self._on_perceived, step)
-        subscribe(PolicyAction, topics.ACTION_PROPOSED, self._on_proposed, step)
-        subscribe(PolicyAction, topics.ACTION, self._on_action, step)
-        if policy_signals:
-            subscribe(PolicyUncertainty, topics.UNCERTAINTY, self._on_uncertainty, step)
-        for camera in cameras:
-            name = channel.image_channel(camera)
-            subscribe(Image, topics.image_topic(camera), partial(self._on_image, name), step)
 
     def _on_episode(self, event: EpisodeEvent) -> None:
         if self._assembler is None:
@@ -121,51 +123,28 @@ class RecorderNode(Node):
                 self._discard(event.reason)
                 return
             policy = self._sink.contract.policy if self._sink else ""
-            self._assembler.end(record_from_message(event, policy=policy), int(event.steps))
+            self._assembler.end(
+                record_from_message(event, policy=policy),
+                int(event.steps),
+                convert.to_nanoseconds(event.header.stamp),
+            )
             self._settle.reset()
             self._commit_if_whole()
 
-    def _add(self, name: str, message: Any, value: Any) -> None:
+    def _on_step(self, topic: str, message: Any) -> None:
         if self._assembler is None:
             return
-        self._assembler.add(name, convert.to_nanoseconds(message.header.stamp), value)
-        if self._assembler.ended:
-            self._commit_if_whole()
-
-    def _on_joints(self, message: JointState) -> None:
-        self._add(channel.JOINTS, message, convert.joints_from(message))
-
-    def _on_ee(self, message: PoseStamped) -> None:
-        self._add(channel.EE, message, convert.ee_from(message))
-
-    def _on_perceived(self, message: PerceivedObjects) -> None:
-        if self._assembler is not None:
-            stamp = convert.to_nanoseconds(message.header.stamp)
-            self._assembler.number(stamp, message.episode_id, int(message.step))
-        self._add(channel.PERCEIVED, message, convert.perceived_from(message))
-
-    def _on_proposed(self, message: PolicyAction) -> None:
-        self._add(channel.CHUNK_PHASE, message, np.int16(message.chunk_phase))
-        self._add(channel.ACTION_PROPOSED, message, np.asarray(message.values, np.float64))
-
-    def _on_action(self, message: PolicyAction) -> None:
-        self._add(channel.SUPERVISOR_STATE, message, np.uint8(message.supervisor_state))
-        self._add(channel.ACTION, message, np.asarray(message.values, np.float64))
-        self._diagnostics.step()
-
-    def _on_uncertainty(self, message: PolicyUncertainty) -> None:
-        self._add(channel.VALIDITY, message, np.asarray(message.validity, np.uint8))
-        self._add(channel.UNCERTAINTY, message, np.asarray(message.values, np.float64))
-
-    def _on_image(self, name: str, message: Image) -> None:
-        self._add(name, message, convert.image_from(message))
+        feed(self._assembler, topic, message)
+        if topic == topics.ACTION:
+            self._diagnostics.step()
+        self._commit_if_whole()
 
     def _commit_if_whole(self) -> None:
         if self._assembler is None or self._sink is None or not self._assembler.whole:
             return
         self._settle.cancel()
-        record, joined = self._assembler.take()
         try:
+            record, joined = self._assembler.take()
             record = self._sink.write(record, joined)
         except SalusError as error:
             self._fail(str(error))

@@ -84,17 +84,24 @@ class Localiser:
         }
         save_file(tensors, path, metadata)
 
-    @torch.inference_mode()
     def look(self, images: dict[str, NDArray[np.uint8]], state: Array) -> Sighting:
         """Locate.
 
         Args:
-            images: by camera, (h, w, 3) uint8; h and w are PIXELS or a multiple of it.
+            images: by camera, (h, h, 3) uint8; h is PIXELS or a multiple of it.
             state: (34,) as `layout.STATE`, as measured.
+
+        Raises:
+            FormatError: the images have another size.
         """
-        stack = np.stack([shrink(images[camera]) for camera in CAMERAS])
-        pixels = torch.from_numpy(stack).permute(0, 3, 1, 2)[None].float() / 255
-        mean, log_sigma, logit = self._network(pixels, torch.from_numpy(arm_pose(state))[None])
+        shrunk = np.stack([shrink(images[camera]) for camera in CAMERAS])
+        return self.locate(shrunk, arm_pose(state))
+
+    @torch.inference_mode()
+    def locate(self, images: NDArray[np.uint8], pose: NDArray[np.float32]) -> Sighting:
+        """The same for images (cameras, PIXELS, PIXELS, 3) and a pose (9,) that are prepared."""
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2)[None].float() / 255
+        mean, log_sigma, logit = self._network(pixels, torch.from_numpy(pose)[None])
         return Sighting(
             mean[0].double().numpy() * SCALE,
             log_sigma[0].double().exp().numpy() * SCALE,

@@ -2,11 +2,12 @@
 
 import dataclasses
 import hashlib
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from salus_collector.perception.localiser import Localiser
+from salus_collector.perception.localiser import SHIPPED, Localiser
 from salus_collector.perception.signals import VISUAL_COLUMNS, visual_signals
 from salus_collector.perception.targets import CAMERAS
 from salus_collector.policy.base import Decision, EpisodeStart, Observation, Policy
@@ -52,6 +53,11 @@ class SeeingPolicy:
         """Of the policy that acts."""
         return self.policy.ensemble_size
 
+    @property
+    def embedding_size(self) -> int:
+        """Of the policy that acts."""
+        return self.policy.embedding_size
+
     def reset(self, start: EpisodeStart) -> None:
         """Begin an episode; the localiser has no memory."""
         self.policy.reset(start)
@@ -75,3 +81,19 @@ class SeeingPolicy:
     def executed(self, action: NDArray[np.float64]) -> None:
         """Tell the policy that acts."""
         self.policy.executed(action)
+
+
+def with_localiser(policy: Policy, localiser: str) -> Policy:
+    """The policy, with a localiser beside it where one is named.
+
+    Args:
+        policy: that acts.
+        localiser: `shipped`, a file of weights, or empty for none.
+
+    Raises:
+        FormatError: the file cannot be read.
+    """
+    if not localiser:
+        return policy
+    path = SHIPPED if localiser == "shipped" else Path(localiser)
+    return SeeingPolicy(policy, Localiser.load(path))

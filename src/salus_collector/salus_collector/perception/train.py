@@ -18,6 +18,7 @@ from salus_collector.perception.localiser import SHIPPED, Localiser
 from salus_collector.perception.network import LocaliserNetwork
 from salus_collector.perception.targets import LENGTHS, OBSTACLE_LENGTHS, SCALE
 from salus_collector.sim.disturbance_config import load_mix
+from salus_data.errors import FormatError
 
 Rows = NDArray[np.int64]
 
@@ -93,14 +94,26 @@ def measure(network: LocaliserNetwork, frames: Frames, rows: Rows) -> dict[str, 
     near = np.abs(frames.lengths[rows, 2]) < 0.12
     for k, name in enumerate(LENGTHS):
         asked = present if k >= OBSTACLE_LENGTHS.start else np.ones_like(present)
+        if not asked.any():
+            continue
         found[f"{name}.median_error"] = float(np.median(error[asked, k]))
         found[f"{name}.p95_error"] = float(np.quantile(error[asked, k], 0.95))
-        found[f"{name}.median_error_near"] = float(np.median(error[asked & near, k]))
+        if (asked & near).any():
+            found[f"{name}.median_error_near"] = float(np.median(error[asked & near, k]))
     return found
 
 
 def fit(frames: Frames, boundary: int, epochs: int, seed: int) -> LocaliserNetwork:
-    """Learn from the first `boundary` frames; one cycle of AdamW."""
+    """Learn from the first `boundary` frames; one cycle of AdamW.
+
+    Raises:
+        FormatError: there are fewer frames than one batch, or none is held out.
+    """
+    if not BATCH <= boundary < len(frames):
+        raise FormatError(
+            f"{boundary} frames to learn from and {len(frames) - boundary} held out; "
+            f"{BATCH} and 1 are the least: render more episodes"
+        )
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     random = np.random.default_rng(seed)

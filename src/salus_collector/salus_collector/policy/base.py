@@ -37,7 +37,7 @@ class Decision:
         chunk_phase: steps since the chunk was computed; -1 without chunks.
         signals: (K,) in the order of `Policy.signals`, NaN where one has no value.
         validity: (K,) `salus_data.types.Validity`, the reason for each NaN.
-        embedding: (E,) pooled hidden state; None where the policy has none.
+        embedding: (E,) pooled hidden state, NaN while the policy waits; None where it has none.
     """
 
     action: NDArray[np.float64]
@@ -70,6 +70,10 @@ class Policy(Protocol):
     @property
     def ensemble_size(self) -> int:
         """Learnt members; 0 for a script."""
+
+    @property
+    def embedding_size(self) -> int:
+        """Width E of the embedding of each decision; 0 where it has none."""
 
     @property
     def needs_images(self) -> bool:

@@ -95,6 +95,7 @@ class Expert:
     action_space: ActionSpace = DELTA_EE
     signals: tuple[Column, ...] = ()
     ensemble_size = 0
+    embedding_size = 0
     needs_images = False
 
     def __init__(self, settings: ExpertSettings | None = None) -> None:

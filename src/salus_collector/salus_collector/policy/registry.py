@@ -1,30 +1,93 @@
-"""Policies by name: `expert`, and whatever is registered in the group `salus.policies`."""
+"""Policies by name: `expert`, `smolvla`, a SmolVLA checkpoint, and what other packages register.
+
+The entry points of the group `salus.policies` are callables without arguments that make a policy.
+"""
 
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Final
 
 from salus_collector.policy.base import Policy
 from salus_collector.policy.expert import Expert
-from salus_data.errors import UnknownNameError
+from salus_collector.policy.settings import PolicySettings
+from salus_data.errors import PolicyError, UnknownNameError
 
 GROUP: Final = "salus.policies"
-"""Entry points whose target is a callable without arguments that makes a policy."""
+
+EXPERT: Final = "expert"
+SMOLVLA: Final = "smolvla"
+
+CHECKPOINTS: Final = "a checkpoint or ensemble folder, several with commas between, a hub id"
 
 
 def policy_names() -> list[str]:
-    """Every name that `make_policy` takes."""
-    return ["expert", *sorted(entry_points(group=GROUP).names)]
+    """Every name that `make_policy` takes, besides checkpoints."""
+    return [EXPERT, SMOLVLA, *sorted(entry_points(group=GROUP).names)]
 
 
-def make_policy(name: str) -> Policy:
-    """The policy of that name, ready to be reset.
+def is_checkpoint(name: str) -> bool:
+    """Whether a name that stands for no policy can stand for checkpoints."""
+    return "/" in name or "," in name or Path(name).is_dir()
+
+
+def absolute_policy(name: str) -> str:
+    """The name with the folders in it made absolute, so that it means the same everywhere."""
+    if name in policy_names() or not is_checkpoint(name):
+        return name
+    parts = [part.strip() for part in name.split(",") if part.strip()]
+    return ",".join(str(Path(p).resolve()) if Path(p).is_dir() else p for p in parts)
+
+
+def check_policy(name: str) -> None:
+    """Refuse what cannot be a policy, without loading it.
 
     Raises:
         UnknownNameError: there is none of that name.
+        PolicyError: it stands for checkpoints that are not there.
     """
-    if name == "expert":
+    if name in policy_names():
+        if name == SMOLVLA:
+            shipped()
+        return
+    if not is_checkpoint(name):
+        raise UnknownNameError("policy", name, [*policy_names(), CHECKPOINTS])
+    from salus_collector.policy.smolvla.ensemble import find_source
+
+    find_source(name)
+
+
+def make_policy(name: str, settings: PolicySettings | None = None) -> Policy:
+    """The policy of that name, ready to be reset.
+
+    Args:
+        name: one of `policy_names`, or checkpoints.
+        settings: of a SmolVLA; of no effect on others.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+        PolicyError: its checkpoint cannot be loaded.
+    """
+    if name == EXPERT:
         return Expert()
     for entry in entry_points(group=GROUP, name=name):
         policy: Policy = entry.load()()
         return policy
-    raise UnknownNameError("policy", name, policy_names())
+    if name != SMOLVLA and not is_checkpoint(name):
+        raise UnknownNameError("policy", name, [*policy_names(), CHECKPOINTS])
+    from salus_collector.policy.smolvla.policy import load_smolvla
+
+    return load_smolvla(str(shipped()) if name == SMOLVLA else name, settings)
+
+
+def shipped() -> Path:
+    """The folder of the SmolVLA ensemble in this package.
+
+    Raises:
+        PolicyError: this build has none.
+    """
+    folder = Path(__file__).parent / "smolvla" / "shipped"
+    if not (folder / "ensemble.json").is_file():
+        raise PolicyError(
+            f"policy smolvla: this installation has no {folder}; give the folder of a checkpoint"
+        )
+    return folder

@@ -55,8 +55,10 @@ class PolicyRunner:
 
     def _hold(self, observation: Observation) -> Decision:
         space, count = self.policy.action_space, len(self.policy.signals)
+        width = self.policy.embedding_size
         return Decision(
             action=space.hold(joint_position=observation["state"][POSITION][:7], gripper=1.0),
             signals=np.full(count, np.nan),
             validity=np.full(count, Validity.WARMING_UP, np.uint8),
+            embedding=np.full(width, np.nan, np.float32) if width else None,
         )

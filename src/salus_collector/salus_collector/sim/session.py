@@ -25,6 +25,9 @@ from salus_data.errors import ActionError
 from salus_data.types import Outcome, SupervisorStatus
 
 SECOND = 1_000_000_000  # [ns]
+STOP_WATCH = 1.0
+"""Simulated seconds that a stopped arm is watched on [s]: what is already falling still lands, and
+a stop is no way out of a failure that has begun."""
 
 
 class StaleActionError(ActionError):
@@ -79,6 +82,7 @@ class Session:
         self._info: dict[str, Any] = {}
         self._first_stamp = 0
         self._last_stamp = 0
+        self._steps_stopped = 0
         self.idle_steps = 0
         self.plan: EpisodePlan | None = None
         self.record: EpisodeRecord | None = None
@@ -120,7 +124,7 @@ class Session:
         if self._frame is not None:
             self.cut_off(Outcome.TRUNCATED, "a new episode was asked for")
         self.plan = plan_episode(self._root_seed, index, self._mix)
-        self.record, self.reason = None, ""
+        self.record, self.reason, self._steps_stopped = None, "", 0
         observation, self._info = self._environment.reset(
             seed=self.plan.seed,
             options={"disturbance": build_disturbance(self.plan.disturbance)},
@@ -144,8 +148,9 @@ class Session:
         """Execute the action of the observation that is waited for.
 
         Returns:
-            The next observation, or None where this was the answer to the last one: then `record`
-            tells how the episode ended.
+            The next observation, or None where the episode is over: this was the answer to its
+            last observation, or the arm has been STOPPED for STOP_WATCH. Then `record` tells how
+            it ended.
 
         Raises:
             StaleActionError: it answers another episode or step; nothing was executed.
@@ -165,6 +170,10 @@ class Session:
         checked = self.action_space.check(np.asarray(action, np.float64), step=step)
         if frame.last:
             self._end()
+            return None
+        self._steps_stopped = self._steps_stopped + 1 if status is SupervisorStatus.STOPPED else 0
+        if self._steps_stopped * self.step_period > STOP_WATCH:
+            self.cut_off(Outcome.STOPPED, "the supervisor stopped the arm")
             return None
         self._core.freeze_stall(status in (SupervisorStatus.HOLDING, SupervisorStatus.STOPPED))
         observation, _, terminated, truncated, self._info = self._environment.step(checked)

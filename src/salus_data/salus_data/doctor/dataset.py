@@ -20,7 +20,7 @@ def check_set(sources: list[Source], min_positive_ratio: float) -> dict[str, Any
     if records:
         _check_classes(sources[0], outcomes, min_positive_ratio)
         _check_types(sources[0], failed)
-        _check_ratio(sources[0], positive, valid, min_positive_ratio, len(failed))
+        _check_ratio(sources[0], positive, valid, min_positive_ratio, failed)
     return {
         "episodes": sum(len(source.ends) for source in sources),
         "rows": sum(source.n_rows for source in sources),
@@ -83,16 +83,26 @@ def _check_types(source: Source, failed: list[Any]) -> None:
 
 
 def _check_ratio(
-    source: Source, positive: int, valid: int, min_positive_ratio: float, failed: int
+    source: Source, positive: int, valid: int, min_positive_ratio: float, failed: list[Any]
 ) -> None:
     ratio = positive / valid if valid else 0.0
     if ratio >= min_positive_ratio:
+        return
+    if failed and all(r.onset_step < 0 and r.event_source == "unknown" for r in failed):
+        source.add(
+            Severity.WARNING,
+            "outcomes_only",
+            f"none of the {len(failed)} failures of the whole set is dated, so no step has a "
+            "positive label",
+            "it trains and judges the outcome of episodes only; give event_step for more",
+            field="onset_step",
+        )
         return
     source.add(
         Severity.ERROR,
         "positive_ratio",
         f"{positive} of {valid} valid steps of the whole set have a positive label ({ratio:.4f}), "
-        f"at least {min_positive_ratio:g} are asked for; {failed} episodes failed",
+        f"at least {min_positive_ratio:g} are asked for; {len(failed)} episodes failed",
         "relabel if failed episodes lack labels, else collect more failures",
         field="horizon_labels",
     )

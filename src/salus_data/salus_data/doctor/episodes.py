@@ -52,7 +52,10 @@ def check_duplicates(sources: list[Source]) -> None:
     ids: dict[str, tuple[Source, int]] = {}
     contents: dict[str, tuple[Source, int]] = {}
     for source in sources:
-        state, action = source.read("state"), source.read("action")
+        read = {name: source.read(name) for name in ("state", "action")}
+        # A store without either, such as imported step logs, is known by its signals.
+        if all(name not in source.arrays for name in read):
+            read = {"signals": source.read("signals")}
         for i, record in source.complete_records:
             if record.id in ids:
                 other, first = ids[record.id]
@@ -65,16 +68,19 @@ def check_duplicates(sources: list[Source]) -> None:
                     episode=i,
                 )
             ids.setdefault(record.id, (source, i))
-            if state is None or action is None:
+            if any(rows is None for rows in read.values()):
                 continue
             rows = slice(int(source.starts[i]), int(source.ends[i]))
-            digest = hashlib.sha256(state[rows].tobytes() + action[rows].tobytes()).hexdigest()
+            content = b"".join(
+                array[rows].tobytes() for array in read.values() if array is not None
+            )
+            digest = hashlib.sha256(content).hexdigest()
             if digest in contents:
                 other, first = contents[digest]
                 source.add(
                     Severity.ERROR,
                     "duplicate_episode",
-                    f"state and action are those of episode {other.episode_name(first)} of "
+                    f"{' and '.join(read)} are those of episode {other.episode_name(first)} of "
                     f"{other.path}, byte by byte (seeds {record.seed} and {_seed(other, first)})",
                     "it would be in training and in test at once: remove one of them",
                     field="seed",

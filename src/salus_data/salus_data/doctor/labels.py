@@ -14,7 +14,7 @@ from salus_data.types import Outcome
 
 RELABEL = "compute them again from the events: salus relabel"
 
-SOUND_SOURCES = ("physics", "human", "computed", "ground_truth")
+SOUND_SOURCES = ("physics", "human", "imported", "computed", "ground_truth")
 ASSUMED_SOURCES = ("last_step", "unknown", "mixed")
 
 

@@ -50,14 +50,14 @@ def measure_leaks(sources: list[Source]) -> tuple[list[Leak], dict[str, float]]:
     horizon, index = _nearest_horizon(usable[0])
     usable = [source for source in usable if _nearest_horizon(source) == (horizon, index)]
     table = _gather(usable, index)
-    types = len(usable[0].label_attributes.get("failure_types", FAILURE_TYPES))
+    types = usable[0].label_attributes.get("failure_types", FAILURE_TYPES)
     leaks = []
     for clock, (limit, words) in CLOCKS.items():
         values = table[clock]
         if clock == "chunk_phase" and not (values >= 0).any():
             continue
-        for number in range(min(types, table["labels"].shape[1])):
-            leak = _measure(table, clock, number, horizon)
+        for number, name in enumerate(types[: table["labels"].shape[1]]):
+            leak = _measure(table, clock, number, name, horizon)
             leaks.append(leak)
             if leak.auroc is not None and leak.auroc > limit:
                 _report(usable[0], leak, limit, words)
@@ -129,7 +129,9 @@ def _since_milestone(source: Source) -> NDArray[np.int64]:
     return source.step_of_row - last
 
 
-def _measure(table: dict[str, NDArray[np.float64]], clock: str, number: int, horizon: int) -> Leak:
+def _measure(
+    table: dict[str, NDArray[np.float64]], clock: str, number: int, name: str, horizon: int
+) -> Leak:
     kinds = table["type_of_episode"]
     failed = int((kinds == number).sum())
     rows = table["valid"][:, number] > 0
@@ -144,7 +146,7 @@ def _measure(table: dict[str, NDArray[np.float64]], clock: str, number: int, hor
             break
         scores.append(_auroc(values[fit], target[fit], values[score], target[score]))
     auroc = float(np.mean(scores)) if len(scores) == 2 else None
-    return Leak(clock, FAILURE_TYPES[number], horizon, auroc, failed)
+    return Leak(clock, name, horizon, auroc, failed)
 
 
 def _halves(kinds: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -91,12 +91,18 @@ def _read_contract(source: Source) -> None:
             field="contract",
         )
         return
-    if source.contract.failure_types != FAILURE_TYPES:
+    shifted = [
+        f"{number} is {name}"
+        for number, name in enumerate(source.contract.failure_types)
+        if name in FAILURE_TYPES and FAILURE_TYPES.index(name) != number
+    ]
+    if shifted or not source.contract.failure_types:
         source.add(
             Severity.ERROR,
             "class_names",
-            f"failure_types are {list(source.contract.failure_types)}; numbers 0 to "
-            f"{len(FAILURE_TYPES) - 1} mean {list(FAILURE_TYPES)}",
+            f"failure_types are {list(source.contract.failure_types)} ({', '.join(shifted)}); "
+            f"numbers 0 to {len(FAILURE_TYPES) - 1} mean {list(FAILURE_TYPES)} wherever one of "
+            "these names is used",
             "renumber the failure types of this store, or read it with what wrote it",
             field="contract.failure_types",
         )

@@ -47,6 +47,8 @@ def _check_finite(source: Source) -> None:
         if name == "perceived" and source.contract is not None:
             flags = [column.optional for column in source.contract.perceived]
             optional = np.array(flags) if len(flags) == len(optional) else optional
+        if name == "embedding":  # none while the policy waits
+            optional = np.ones(values.shape[1], bool)
         # NaN says "no value" in an optional column; infinity never means anything.
         bad = np.isinf(values) | (np.isnan(values) & ~optional)
         names = source.columns(name)
@@ -191,15 +193,23 @@ def _check_signals(source: Source) -> None:
 
 def _check_ensemble(source: Source) -> None:
     size = source.contract.ensemble_size if source.contract is not None else None
-    if size == 1:
+    found = usable_signals(source)
+    if size == 1 and (found is None or not _has_epistemic(*found)):
+        source.add(
+            Severity.NOTE,
+            "single_member",
+            "ensemble_size is 1, so there are no epistemic signals",
+            "collect with an ensemble where a predictor is to know the policy's disagreement",
+            field="contract.ensemble_size",
+        )
+    elif size == 1:
         source.add(
             Severity.ERROR,
             "ensemble_of_one",
             "ensemble_size is 1: one member has no disagreement",
-            "use two members or more, or state 0 and provide no epistemic signals",
+            "use two members or more, or store NaN (NO_ENSEMBLE) in the epistemic signals",
             field="contract.ensemble_size",
         )
-    found = usable_signals(source)
     if found is None:
         return
     signals, names = found
@@ -223,6 +233,11 @@ def _check_ensemble(source: Source) -> None:
                 "state how many members the policy has",
                 field="contract.ensemble_size",
             )
+
+
+def _has_epistemic(signals: Rows, names: list[str]) -> bool:
+    columns = [k for k, name in enumerate(names) if name.startswith(EPISTEMIC)]
+    return bool(np.isfinite(signals[:, columns]).any())
 
 
 def _check_actions(source: Source) -> None:

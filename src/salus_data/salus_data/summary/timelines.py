@@ -52,6 +52,8 @@ def timeline(view: StoreView, episode: int) -> tuple[Panel, ...]:
             norm = np.linalg.norm(action[:, components], axis=1)
             panels.append(panel(f"norm of {moved}", unit, norm))
         panels.append(panel(f"{space.names[-1]} command", space.units[-1], action[:, -1]))
+    if "signals" not in view.names:
+        return tuple(panels)
     signals = view.read("signals", episode).astype(np.float64)
     names = [column.name for column in contract.signals]
     own = {column.name for column in ROBOT_SIGNAL_COLUMNS}

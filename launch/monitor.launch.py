@@ -1,0 +1,79 @@
+"""Watch a robot: a predictor beside it and a supervisor in its command path.
+
+    ros2 launch salus monitor.launch.py model:=MODEL                  # a robot that runs elsewhere
+    ros2 launch salus monitor.launch.py model:=MODEL simulate:=true   # with a simulated one
+
+The robot's graph must publish the topics of docs/ARCHITECTURE.md and must not run a supervisor of
+its own. `salus monitor` shows what goes on.
+"""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from salus.collecting.settings import CollectSettings, shared_file
+from salus_ros.topics import NAMESPACE
+
+WATCH = (("salus_predictor", "predictor_node"), ("salus_predictor", "supervisor_node"))
+ROBOT = (
+    ("salus_collector", "sim_node"),
+    ("salus_collector", "recorder_node"),
+    ("salus_collector", "policy_node"),
+    ("salus_collector", "collect_node"),
+)
+ARGUMENTS = {
+    "model": ("shipped", "folder of the model, or `shipped`"),
+    "supervise": ("auto", "shadow, active, or auto: by what the model was calibrated on"),
+    "rules": ("", "YAML file of the supervisor; empty: config/supervisor.yaml"),
+    "simulate": ("false", "start a simulated robot and its policy, too"),
+    "episodes": ("20", "simulate: episodes"),
+    "out": ("out/monitored", "simulate: folder of the recorded episodes"),
+    "policy": ("expert", "simulate: policy by name"),
+    "seed": ("0", "simulate: root seed"),
+    "disturbances": ("default", "simulate: `default`, `none`, one family, or a YAML file"),
+    "realtime": ("false", "30 Hz of wall time instead of lockstep"),
+    "image_size": ("256", "simulate: side of the images [px]; 0: none"),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+
+
+def start(context: LaunchContext) -> list:
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    mix, model = given["disturbances"], given["model"]
+    settings = CollectSettings(
+        episodes=int(given["episodes"]),
+        out=Path(given["out"]).resolve(),
+        policy=given["policy"],
+        seed=int(given["seed"]),
+        workers=1,
+        disturbances=str(shared_file("config", "disturbances.yaml")) if mix == "default" else mix,
+        realtime=given["realtime"].lower() == "true",
+        image_size=int(given["image_size"]),
+        config=shared_file("config", "collect.yaml"),
+        model=model if model == "shipped" else str(Path(model).resolve()),
+        supervise=given["supervise"],
+        rules=given["rules"],
+    )
+    settings.check()
+    simulate = given["simulate"].lower() == "true"
+    files = [str(path) for path in settings.parameter_files(0)]
+    return [
+        Node(
+            package=package,
+            executable=executable,
+            namespace=NAMESPACE,
+            parameters=files,
+            output="screen",
+        )
+        for package, executable in (*WATCH, *(ROBOT if simulate else ()))
+    ]

@@ -1,0 +1,221 @@
+"""A SmolVLA ensemble as a policy: chunks in a queue, actions out, uncertainty beside them.
+
+The members look at the scene every `signals_every` steps; an action comes from a chunk that is
+replaced every `n_action_steps` steps, as the checkpoint's adapter says. The action executed is the
+mean over the members under the first noise: with one member it is what LeRobot's `select_action`
+gives for that noise. All noise follows from the episode's seed and the step.
+"""
+
+import hashlib
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from salus_collector.policy.base import Decision, EpisodeStart, Observation
+from salus_collector.policy.settings import PolicySettings
+from salus_collector.policy.signals.embedding import EmbeddingStatistics
+from salus_collector.policy.signals.stream import PolicySignals
+from salus_collector.policy.signals.table import POLICY_SIGNAL_COLUMNS, Sampling
+from salus_collector.policy.smolvla.chunk_queue import ChunkQueue
+from salus_collector.policy.smolvla.ensemble import (
+    Members,
+    Samples,
+    Source,
+    find_source,
+    load_members,
+)
+from salus_data.action_space import ActionSpace
+from salus_data.contract import Column
+from salus_data.errors import FormatError, PolicyError
+
+Array = NDArray[np.float64]
+
+SAME_ACTION: Final = 1e-9
+"""Difference up to which an executed action is the proposed one (it went through a message)."""
+
+
+class SmolVLA:
+    """Implements `salus_collector.policy.base.Policy` over members that are loaded already."""
+
+    signals: tuple[Column, ...] = POLICY_SIGNAL_COLUMNS
+
+    def __init__(
+        self,
+        name: str,
+        members: Members,
+        settings: PolicySettings | None = None,
+        *,
+        digest: str = "",
+        statistics: EmbeddingStatistics | None = None,
+    ) -> None:
+        """Prepare to act.
+
+        Raises:
+            PolicyError: `statistics` are those of another policy.
+        """
+        self.name, self.digest = name, digest
+        self.settings = settings or PolicySettings()
+        self._members, self._adapter = members, members.adapter
+        self._statistics = statistics
+        space = self.action_space
+        self._half_range = (np.array(space.high) - np.array(space.low)) / 2
+        self._queue = ChunkQueue(self._adapter.n_action_steps)
+        self.reset(EpisodeStart(seed=0, task="", step_period=1 / 30))
+
+    @property
+    def action_space(self) -> ActionSpace:
+        """What its actions mean."""
+        return self._adapter.action_space
+
+    @property
+    def ensemble_size(self) -> int:
+        """Its members."""
+        return self._members.size
+
+    @property
+    def embedding_size(self) -> int:
+        """Width of the hidden state; 0 where the settings do not ask for it."""
+        return self._members.embedding_size if self.settings.embedding else 0
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Cameras that it reads, none where it reads poses."""
+        return tuple(self._adapter.cameras.values())
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether it reads any camera."""
+        return bool(self._adapter.cameras)
+
+    def reset(self, start: EpisodeStart) -> None:
+        """Begin an episode; the same seed and observations give the same bytes."""
+        self._start = start
+        self._step = 0
+        self._since_sampling = self.settings.signals_every
+        self._proposed: Array | None = None
+        self._executed: Array | None = None
+        self._embedding: NDArray[np.float32] | None = None
+        self._queue.drop()
+        self._signals = PolicySignals(start.step_period, self._statistics)
+
+    def act(self, observation: Observation) -> Decision:
+        """The action of this step, what is left of its chunk, and the signals.
+
+        Raises:
+            PolicyError: the observation lacks something or has NaN, or the model answers with NaN.
+        """
+        sampling = None
+        if self._queue.empty or self._since_sampling >= self.settings.signals_every:
+            samples = self._sample(observation)
+            planned = samples.actions[:, 0].mean(axis=0)
+            if self._queue.empty:
+                self._queue.fill(planned)
+            sampling = Sampling(
+                samples.actions / self._half_range,
+                samples.velocity,
+                planned / self._half_range,
+                samples.embedding.astype(np.float64),
+            )
+            self._embedding = samples.embedding
+            self._since_sampling = 0
+        self._since_sampling += 1
+        self._step += 1
+        chunk, phase = self._queue.take()
+        values, validity = self._signals.step(sampling)
+        # What is executed after a message is compared with this, so it is within limits already.
+        self._proposed = self.action_space.check(chunk[0], step=self._step - 1)
+        return Decision(
+            action=self._proposed,
+            chunk=np.clip(chunk, self.action_space.low, self.action_space.high),
+            chunk_phase=phase,
+            signals=values,
+            validity=validity,
+            embedding=self._embedding if self.settings.embedding else None,
+        )
+
+    def executed(self, action: Array) -> None:
+        """Hear what was executed; another action than the proposed one makes the chunk void."""
+        self._executed = np.asarray(action, dtype=np.float64)
+        if self._proposed is None or np.abs(self._executed - self._proposed).max() > SAME_ACTION:
+            self._queue.drop()
+
+    def replan(self) -> None:
+        """Drop what is left of the chunk; the next action comes from a new one."""
+        self._queue.drop()
+
+    def _sample(self, observation: Observation) -> Samples:
+        inputs = self._inputs(observation)
+        shape = self._members.noise_shape(self.settings.noises)
+        sequence = np.random.SeedSequence(self._start.seed, spawn_key=(2, self._step))
+        noise = np.random.default_rng(sequence).standard_normal(shape, dtype=np.float32)
+        samples = self._members.sample(inputs, noise)
+        if not np.isfinite(samples.actions).all():
+            raise PolicyError(
+                f"policy {self.name} answers step {self._step} with actions that are not finite, "
+                f"from observation.state {np.round(inputs['observation.state'].numpy(), 4)}"
+            )
+        return samples
+
+    def _inputs(self, observation: Observation) -> dict[str, Any]:
+        import torch
+
+        try:
+            state = self._adapter.vector(observation, self._executed)
+        except FormatError as error:
+            raise PolicyError(f"policy {self.name} at step {self._step}: {error}") from error
+        inputs: dict[str, Any] = {
+            "observation.state": torch.from_numpy(state.astype(np.float32)),
+            "task": self._start.task,
+        }
+        for feature, camera in self._adapter.cameras.items():
+            image = observation.get(f"image_{camera}")
+            if image is None:
+                raise PolicyError(
+                    f"policy {self.name} reads camera {camera!r} ({feature}), which the "
+                    "observation lacks; give images (--image-size above 0) and that camera"
+                )
+            pixels = torch.from_numpy(np.ascontiguousarray(image))
+            inputs[feature] = pixels.permute(2, 0, 1).float() / 255
+        return inputs
+
+
+def load_smolvla(name: str, settings: PolicySettings | None = None) -> SmolVLA:
+    """A policy from an ensemble folder, a checkpoint folder, a hub id, or several with commas.
+
+    Raises:
+        PolicyError: it cannot be loaded; says what to do.
+    """
+    import torch
+
+    from salus_collector.policy.smolvla.embedding_fit import read_statistics
+
+    settings = settings or PolicySettings()
+    torch.set_num_threads(settings.threads)
+    source = find_source(name)
+    members = load_members(
+        source, device=settings.device, dtype=settings.dtype, adapter=settings.adapter
+    )
+    statistics = read_statistics(source.folder or source.checkpoints[0])
+    return SmolVLA(
+        source.name,
+        members,
+        settings,
+        digest=source_digest(source, settings),
+        statistics=statistics,
+    )
+
+
+def source_digest(source: Source, settings: PolicySettings) -> str:
+    """SHA-256 of weights, configurations, adapters and settings: 16 hexadecimal digits."""
+    digest = hashlib.sha256(f"{settings.dtype} {settings.noises} {settings.signals_every}".encode())
+    files = [
+        path
+        for folder in source.checkpoints
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in (".json", ".safetensors")
+    ]
+    for path in (*files, *source.experts):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,68 @@
+"""Message types for the library rosbags: those of ROS 2 Jazzy, ours, and those inside a bag."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+if TYPE_CHECKING:
+    from rosbags.interfaces.typing import Typesdict
+
+from salus_data.errors import FormatError
+
+
+def typestore_with(folder: Path, package: str = "salus_msgs") -> Typestore:
+    """The types of ROS 2 Jazzy and those of `folder/*.msg`.
+
+    Raises:
+        FormatError: there is no message file, or one cannot be parsed.
+    """
+    store = get_typestore(Stores.ROS2_JAZZY)
+    files = sorted(folder.glob("*.msg"))
+    if not files:
+        raise FormatError(f"{folder}: no .msg file of {package} in it")
+    types: Typesdict = {}
+    for path in files:
+        try:
+            types |= get_types_from_msg(
+                path.read_text(encoding="utf-8"), f"{package}/msg/{path.stem}"
+            )
+        except Exception as error:
+            raise FormatError(f"{path}: cannot be parsed: {error}") from error
+    store.register(types)
+    return store
+
+
+class BagTypes:
+    """The types of ROS 2 Jazzy and those that a bag brings with it; each is parsed when needed."""
+
+    def __init__(self, connections: Iterable[Connection]) -> None:
+        self.store = get_typestore(Stores.ROS2_JAZZY)
+        self._connections = {c.msgtype: c for c in reversed(list(connections))}
+
+    def learn(self, name: str) -> None:
+        """Make sure that a type of the bag is known.
+
+        Raises:
+            FormatError: its definition is not in the bag or cannot be parsed.
+        """
+        if name in self.store.fielddefs:
+            return
+        try:
+            self.store.register(_types(self._connections[name]))
+        except Exception as error:
+            raise FormatError(f"the definition of {name} cannot be parsed: {error}") from error
+        if name not in self.store.fielddefs:
+            raise FormatError(f"the bag does not hold the definition of {name}")
+
+
+def _types(connection: Connection) -> "Typesdict":
+    text = connection.msgdef.data
+    if connection.msgdef.format is MessageDefinitionFormat.IDL:
+        return get_types_from_idl(text)
+    if connection.msgdef.format is MessageDefinitionFormat.MSG:
+        return get_types_from_msg(text, connection.msgtype)
+    return {}

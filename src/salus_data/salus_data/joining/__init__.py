@@ -1,0 +1,1 @@
+"""From messages that arrive in any order to whole episodes; live recorder and bags alike."""

@@ -1,0 +1,1 @@
+"""Baselines: everything that a predictor has to beat, behind the same interface."""

@@ -1,0 +1,1 @@
+"""How good a predictor is: per step, per event and per episode, each figure with its interval."""

@@ -1,0 +1,64 @@
+"""Which signals a predictor reads: sets by name, or an explicit list."""
+
+from typing import Final
+
+from salus_data.contract import Column, Contract
+from salus_data.errors import ContractMismatchError, FormatError
+from salus_data.signals import ROBOT_SIGNALS
+
+CORE: Final = (
+    "epistemic",
+    "epistemic_max",
+    "aleatoric",
+    "epistemic_trend",
+    "action_magnitude",
+    "action_change",
+)
+"""Uncertainty of the policy, and what it does."""
+
+PERCEIVED: Final = tuple(signal.name for signal in ROBOT_SIGNALS if signal.perceives)
+"""Signals about objects as the policy perceives them."""
+
+INPUT_SETS: Final = {
+    "core": "six signals of uncertainty and action: " + ", ".join(CORE),
+    "portable": "all signals but those about perceived objects: any robot has them",
+    "perceived": "all signals, those about perceived objects included",
+}
+"""Names of the sets, and what they are."""
+
+
+def choose_inputs(contract: Contract, inputs: str) -> tuple[str, ...]:
+    """The signals of a set, or of a list with commas, in the contract's order.
+
+    Raises:
+        ContractMismatchError: the contract lacks a signal of the set; names all that it lacks.
+        FormatError: a signal is named twice, or none is left.
+    """
+    given = [column.name for column in contract.signals]
+    if inputs == "core":
+        wanted = list(CORE)
+    elif inputs == "portable":
+        wanted = [name for name in given if name not in PERCEIVED]
+    elif inputs == "perceived":
+        wanted = [*(name for name in given if name not in PERCEIVED), *PERCEIVED]
+    else:
+        wanted = [name.strip() for name in inputs.split(",") if name.strip()]
+    if not wanted:
+        raise FormatError(
+            f"inputs {inputs!r} leave no signal of {', '.join(given) or 'a bare store'}; "
+            f"give {', '.join(INPUT_SETS)} or signals with commas"
+        )
+    if len(set(wanted)) < len(wanted):
+        raise FormatError(f"inputs {inputs!r} name a signal twice")
+    if missing := [name for name in wanted if name not in given]:
+        raise ContractMismatchError(
+            f"inputs {inputs!r} need {', '.join(missing)}, which the data lacks; it has "
+            f"{', '.join(given) or 'no signals'}. Sets are {', '.join(INPUT_SETS)}"
+        )
+    return tuple(name for name in given if name in wanted)
+
+
+def input_columns(contract: Contract, inputs: tuple[str, ...]) -> tuple[Column, ...]:
+    """The contract's columns of these signals."""
+    columns = {column.name: column for column in contract.signals}
+    return tuple(columns[name] for name in inputs)

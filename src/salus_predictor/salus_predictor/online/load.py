@@ -1,0 +1,41 @@
+"""Reads the model that a node is to run, by the kind that its folder names.
+
+A kind is a function `load(folder: Path) -> WatchedModel`, registered in the entry point group
+`salus.models` under the `kind` of its `model.yaml`.
+"""
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from salus_data.errors import FormatError, UnknownNameError
+from salus_predictor.online.watched import WatchedModel
+
+GROUP: Final = "salus.models"
+SHIPPED: Final = "shipped"
+
+
+def load_watched(path: str) -> WatchedModel:
+    """The model of a folder, with its calibration; `shipped` is the one in the package.
+
+    Raises:
+        FormatError: it is no model folder, or there is no shipped model in this installation.
+        UnknownNameError: its kind has no loader here; lists those that have.
+    """
+    folder = Path(__file__).parents[1] / SHIPPED if path == SHIPPED else Path(path)
+    described = folder / "model.yaml"
+    if not described.is_file():
+        hint = "this installation ships no model" if path == SHIPPED else "give a model's folder"
+        raise FormatError(f"{described}: no such file; {hint}")
+    try:
+        data = yaml.safe_load(described.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise FormatError(f"{described}: not YAML: {' '.join(str(error).split())}") from error
+    kind = data.get("kind") if isinstance(data, dict) else None
+    loaders = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if kind not in loaders:
+        raise UnknownNameError(f"model kind in {described}", kind, sorted(loaders) or ["none"])
+    model: WatchedModel = loaders[kind].load()(folder)
+    return model

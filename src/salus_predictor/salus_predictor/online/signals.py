@@ -1,0 +1,87 @@
+"""The row of signals of one step, the same numbers that a recorder would store."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from salus_data.contract import Contract
+from salus_data.errors import ContractMismatchError, FormatError
+from salus_data.signals import ROBOT_SIGNAL_COLUMNS, RobotSignals
+from salus_data.types import Validity
+from salus_predictor.online.join import Array, StepParts
+
+Row = NDArray[np.float32]
+
+
+class OnlineSignals:
+    """The policy's own signals, then the robot's, in the order of the contract.
+
+    Args:
+        contract: of the running graph.
+        policy_signals: how many of its signals come from the policy.
+
+    Raises:
+        ContractMismatchError: the other signals are not those that this version computes.
+    """
+
+    def __init__(self, contract: Contract, policy_signals: int) -> None:
+        own = contract.signals[policy_signals:]
+        if own != ROBOT_SIGNAL_COLUMNS:
+            names = {column.name for column in own} ^ {c.name for c in ROBOT_SIGNAL_COLUMNS}
+            raise ContractMismatchError(
+                "the contract's signals of the robot are not those of this version; they differ "
+                f"in {', '.join(sorted(names)) or 'order or unit'}"
+            )
+        self._columns = contract.signals
+        self._policy_signals = policy_signals
+        self._robot = RobotSignals(contract.action_space, contract.step_period)
+
+    def begin(self) -> None:
+        """Begin an episode."""
+        self._robot.reset()
+
+    def step(self, parts: StepParts, executed: Array | None) -> tuple[Row, NDArray[np.uint8]]:
+        """The row (K,) float32 of a whole step, and the validity (K,) of each.
+
+        Args:
+            parts: the step.
+            executed: (D,) the action executed on the step before; None at the first step.
+
+        Raises:
+            FormatError: the policy gives another number of signals, or a shape is wrong.
+        """
+        if executed is not None:
+            self._robot.executed(executed)
+        assert parts.perceived is not None
+        assert parts.proposed is not None
+        own, reasons = self._robot.step(parts.state, parts.perceived, parts.proposed)
+        if self._policy_signals:
+            assert parts.uncertainty is not None
+            assert parts.validity is not None
+            if not len(parts.uncertainty) == len(parts.validity) == self._policy_signals:
+                raise FormatError(
+                    f"the policy gives {len(parts.uncertainty)} signals and "
+                    f"{len(parts.validity)} reasons; the contract says {self._policy_signals}"
+                )
+            own = np.concatenate([parts.uncertainty, own])
+            reasons = np.concatenate([parts.validity, reasons])
+        return own.astype(np.float32), reasons.astype(np.uint8)
+
+    def unusable(self, row: Row, validity: NDArray[np.uint8], inputs: tuple[str, ...]) -> str:
+        """Why a forecast from this row cannot be trusted; empty where it can.
+
+        An optional signal may have no value, with its reason, and any may while it warms up.
+        """
+        for k, column in enumerate(self._columns):
+            if column.name not in inputs:
+                continue
+            reason = int(validity[k])
+            known = reason in tuple(Validity)
+            if np.isfinite(row[k]):
+                continue
+            if known and (
+                reason == Validity.WARMING_UP or (column.optional and reason != Validity.VALID)
+            ):
+                continue
+            name = Validity(reason).name if known else str(reason)
+            return f"{column.name} is {row[k]} ({name})"
+        return ""

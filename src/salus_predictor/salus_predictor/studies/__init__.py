@@ -1,0 +1,1 @@
+"""Studies: figures of the documentation, each made by a command that anyone can run again."""

@@ -1,0 +1,136 @@
+"""From forecasts to demands: thresholds, debounce, hysteresis, cooldown and the budget."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from salus_data.errors import ContractMismatchError
+from salus_predictor.supervisor.config import Level, Rule, SupervisorConfig
+from salus_predictor.supervisor.intervention import Demand, Intervention
+from salus_predictor.supervisor.risk import Risk, RiskLevel
+
+TOLERANCE = 1e-6
+"""Seconds by which a horizon may exceed `within`, for rounding."""
+
+
+@dataclass
+class _Progress:
+    """Where one rule is; times are steps."""
+
+    reached: int = 0  # steps in a row at or above its level
+    active_for: int = -1  # steps since it fired; -1: it is not active
+    cooldown: int = 0  # steps that it stays quiet
+    activation: int = 0
+    demand: Demand | None = None
+
+
+class RuleBook:
+    """Asks every rule at every step; time is simulated, counted in steps."""
+
+    def __init__(self, config: SupervisorConfig, step_period: float) -> None:
+        self._config = config
+        self._period = step_period
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin an episode: no rule is active, the budget is whole."""
+        self._progress = {rule.name: _Progress() for rule in self._config.rules}
+        self._fired = 0
+        self.spent = 0
+
+    def step(self, risk: Risk | None) -> list[Demand]:
+        """What the active rules ask for at this step.
+
+        Args:
+            risk: the forecast of this step; None where there is none that can be trusted: then
+                nothing fires or clears, and what is active goes on to its longest time.
+
+        Raises:
+            ContractMismatchError: a rule can never be read from this model's forecasts.
+        """
+        demands = []
+        for rule in self._config.rules:
+            demand = self._ask(rule, self._progress[rule.name], risk)
+            if demand is not None:
+                demands.append(demand)
+        return demands
+
+    def _ask(self, rule: Rule, now: _Progress, risk: Risk | None) -> Demand | None:
+        reached, cleared, what, kind = False, False, "", -1
+        if risk is not None:
+            row = horizon_of(rule, risk)
+            kind, probability = _largest(rule, risk, row)
+            reached = _at_least(rule.level, risk, row, kind)
+            cleared = not _at_least(
+                rule.level if rule.clear_below is None else rule.clear_below, risk, row, kind
+            )
+            name = risk.failure_types[kind]
+            what = f"{name} {probability:.2f} within {risk.horizons[row]:.2f} s ({rule.name})"
+        if now.active_for >= 0:
+            now.active_for += 1
+            over = now.active_for >= self._steps(rule.max_time)
+            if over or (cleared and now.active_for >= self._steps(rule.min_time)):
+                now.active_for, now.demand, now.reached = -1, None, 0
+                now.cooldown = self._steps(rule.cooldown)
+            return now.demand
+        now.cooldown = max(0, now.cooldown - 1)
+        now.reached = now.reached + 1 if reached else 0
+        if not reached or now.cooldown or now.reached <= self._steps(rule.debounce):
+            return None
+        self._fired += 1
+        now.active_for, now.activation = 0, self._fired
+        now.demand = self._charge(Demand(rule.intervention, what, self._fired, kind))
+        return now.demand
+
+    def _charge(self, demand: Demand) -> Demand:
+        """Take it from the budget, or what the budget turns it into once it is spent."""
+        if demand.intervention <= Intervention.WARN:
+            return demand
+        budget = self._config.budget
+        if self.spent < budget.interventions:
+            self.spent += 1
+            return demand
+        then = Intervention[budget.then.upper()]
+        reason = f"budget of {budget.interventions} interventions is spent: {demand.reason}"
+        return Demand(then, reason, demand.activation, demand.failure_type)
+
+    def _steps(self, seconds: float) -> int:
+        return round(seconds / self._period)
+
+
+def horizon_of(rule: Rule, risk: Risk) -> int:
+    """Row of the longest horizon that is not longer than the rule's `within`.
+
+    Raises:
+        ContractMismatchError: there is none, or the model does not know the rule's failure type.
+    """
+    if rule.type != "any" and rule.type not in risk.failure_types:
+        raise ContractMismatchError(
+            f"rule {rule.name!r} is about {rule.type}; the model knows "
+            f"{', '.join(risk.failure_types)}"
+        )
+    rows = np.flatnonzero(risk.horizons <= rule.within + TOLERANCE)
+    if not rows.size:
+        shown = ", ".join(f"{h:.3f}" for h in risk.horizons)
+        raise ContractMismatchError(
+            f"rule {rule.name!r} asks within {rule.within} s; the model's horizons are {shown} s"
+        )
+    return int(rows[-1])
+
+
+def _largest(rule: Rule, risk: Risk, row: int) -> tuple[int, float]:
+    """Number and probability of the failure type the rule is about, the likeliest for `any`."""
+    if rule.type != "any":
+        kind = risk.failure_types.index(rule.type)
+    else:
+        # The level counts first: thresholds differ between types.
+        kind = int(np.lexsort((risk.probability[row], risk.levels[row]))[-1])
+        if isinstance(rule.level, float):
+            kind = int(np.argmax(risk.probability[row]))
+    return kind, float(risk.probability[row, kind])
+
+
+def _at_least(level: Level, risk: Risk, row: int, kind: int) -> bool:
+    if isinstance(level, str):
+        return bool(risk.levels[row, kind] >= RiskLevel[level.upper()])
+    return bool(risk.probability[row, kind] >= level)

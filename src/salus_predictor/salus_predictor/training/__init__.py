@@ -1,0 +1,1 @@
+"""Training: from stores to a fitted predictor, or a refusal that says why."""

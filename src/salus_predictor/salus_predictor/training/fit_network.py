@@ -1,0 +1,281 @@
+"""Fits one network: whole episodes a batch, one cycle of the learning rate, the best epoch kept."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils.rnn import pad_sequence
+
+from salus_predictor.model.features import WINDOWS
+from salus_predictor.model.hazards import UNKNOWN_OUTCOME, cumulative_incidence
+from salus_predictor.model.network import Network
+from salus_predictor.training.checkpoint import Checkpoint
+from salus_predictor.training.checks import constant_outputs, refuse, worthless
+from salus_predictor.training.examples import Examples
+from salus_predictor.training.listener import EpochReport, Listener
+from salus_predictor.training.loss import OUTCOME_WEIGHT, hazard_loss, outcome_loss
+from salus_predictor.training.metrics import Watched, watch
+from salus_predictor.training.module import HazardModule, feature_scale, standardise
+from salus_predictor.training.options import TrainOptions
+
+Array = NDArray[np.float64]
+
+SORTED_TOGETHER = 8
+"""Batches' worth of episodes that are sorted by length, so that little is padded."""
+
+CLIP_NORM = 1.0
+WARM_UP = 0.1
+"""Share of the updates in which the learning rate rises."""
+
+GRACE_UPDATES = 200
+"""Updates after which a network must have learnt something; outputs that are constant are refused
+after the first epoch."""
+
+EPISODES_AT_ONCE = 128
+
+
+@dataclass
+class Progress:
+    """How far a fit has come; everything that a resumed one needs beside the tensors."""
+
+    epoch: int = 0
+    updates: int = 0
+    best_figure: float = -math.inf
+    best_epoch: int = 0
+    first_loss: float = math.nan
+    checked: bool = False
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class NetworkFit:
+    """One network and its optimiser."""
+
+    def __init__(
+        self, train: Examples, validation: Examples, options: TrainOptions, number: int
+    ) -> None:
+        self._options, self._number = options, number
+        self._train, self._validation = train, validation
+        self._mean, self._scale = feature_scale(train.features)
+        self._rows = _Rows(train, self._mean, self._scale)
+        self._held = _Rows(validation, self._mean, self._scale)
+        self._seed(0)
+        self.module = HazardModule(
+            train.features.shape[1],
+            train.horizons,
+            train.types,
+            width=options.width,
+            state=options.width,
+            dropout=options.dropout,
+        )
+        self.module.start_from(train.hazard_rates(), train.outcome_rates())
+        self._best = {k: v.clone() for k, v in self.module.state_dict().items()}
+        self._optimiser = torch.optim.AdamW(
+            self.module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        )
+        self.progress = Progress()
+        self._budget = options.batch_size * WINDOWS[0]
+        self._updates_per_epoch = len(list(self._batches(0)))
+
+    @property
+    def part(self) -> str:
+        """What is trained, in words."""
+        return f"network {self._number + 1}/{self._options.networks}"
+
+    def run(
+        self,
+        listener: Listener,
+        checkpoint: Checkpoint | None = None,
+        *,
+        force: bool = False,
+        forced: list[str] | None = None,
+    ) -> Network:
+        """Train to the end, from where the checkpoint stands.
+
+        Raises:
+            RefusedError: what is learnt is worth nothing; says what was seen.
+        """
+        if checkpoint is not None:
+            checkpoint.restore(self, self._number)
+        while not self._finished():
+            report, watched = self._epoch()
+            listener.epoch(report)
+            if self._validation.dated and not self.progress.checked:
+                self.progress.checked = self.progress.updates >= GRACE_UPDATES
+                reasons = constant_outputs(report.predictions)
+                if self.progress.checked:
+                    reasons = reasons or worthless(
+                        self._train, watched, report, self.progress.first_loss
+                    )
+                refuse(reasons, force=force, forced=forced)
+            if checkpoint is not None:
+                checkpoint.keep(self, self._number)
+        self.module.load_state_dict(self._best)
+        return Network.of(
+            self.module.tensors(self._mean, self._scale),
+            self._train.horizons,
+            self._train.types,
+            self._train.features.shape[1],
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that is learnt, for a checkpoint."""
+        found = {f"now.{k}": v for k, v in self.module.state_dict().items()}
+        found |= {f"best.{k}": v for k, v in self._best.items()}
+        for number, state in self._optimiser.state_dict()["state"].items():
+            found |= {f"adam.{number}.{k}": v for k, v in state.items()}
+        return found
+
+    def restore(self, tensors: dict[str, Tensor], progress: Progress) -> None:
+        """The inverse of `tensors`."""
+        self.progress = progress
+        for prefix, target in (("now.", self.module.state_dict()), ("best.", self._best)):
+            for name, value in target.items():
+                value.copy_(tensors[prefix + name])
+        state = self._optimiser.state_dict()
+        state["state"] = {}
+        for name, value in tensors.items():
+            if name.startswith("adam."):
+                _, number, key = name.split(".", 2)
+                state["state"].setdefault(int(number), {})[key] = value.clone()
+        self._optimiser.load_state_dict(state)
+
+    def _finished(self) -> bool:
+        progress = self.progress
+        waited = progress.epoch - progress.best_epoch
+        return progress.epoch >= self._options.epochs or waited >= self._options.patience
+
+    def _epoch(self) -> tuple[EpochReport, Watched]:
+        progress = self.progress
+        self._seed(1 + progress.epoch)
+        self.module.train()
+        losses = []
+        for episodes in self._batches(progress.epoch):
+            for group in self._optimiser.param_groups:
+                group["lr"] = self._options.learning_rate * self._schedule(progress.updates)
+            loss = self._loss(episodes)
+            self._optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            clip_grad_norm_(self.module.parameters(), CLIP_NORM)
+            self._optimiser.step()
+            losses.append(loss.item())
+            progress.updates += 1
+        progress.epoch += 1
+        report, watched = self._score(float(np.mean(losses)))
+        if progress.epoch == 1:
+            progress.first_loss = report.loss
+        figure = report.macro_ap if self._validation.dated else -report.outcome_loss
+        if figure > progress.best_figure:
+            progress.best_figure, progress.best_epoch = figure, progress.epoch
+            self._best = {k: v.clone() for k, v in self.module.state_dict().items()}
+        progress.history.append({"loss": report.loss, "ap": report.macro_ap, "f1": report.macro_f1})
+        return report, watched
+
+    def _loss(self, episodes: NDArray[np.int64]) -> Tensor:
+        rows = self._rows
+        hazards, outcome = self.module(rows.padded(rows.features, episodes, 0.0))
+        known = outcome_loss(outcome, rows.padded(rows.outcome, episodes, UNKNOWN_OUTCOME))
+        if not self._train.dated:
+            return known
+        timed = hazard_loss(
+            hazards,
+            rows.padded(rows.risk, episodes, 0),
+            rows.padded(rows.at_risk, episodes, 0.0),
+            self._options.failure_weight,
+        )
+        return timed + OUTCOME_WEIGHT * known
+
+    def _score(self, loss: float) -> tuple[EpochReport, Watched]:
+        held = self._validation
+        hazards, outcome = self._held.logits(self.module)
+        probability = cumulative_incidence(hazards)
+        watched = watch(held.data, probability)
+        known = outcome_loss(
+            torch.from_numpy(outcome), torch.from_numpy(held.targets.outcome)
+        ).item()
+        quartiles = np.quantile(probability[:, -1], [0, 0.25, 0.5, 0.75, 1], axis=0).T
+        dated = held.dated
+        report = EpochReport(
+            self.part,
+            self.progress.epoch,
+            self._options.epochs,
+            loss,
+            watched.macro_f1 if dated else math.nan,
+            watched.macro_ap if dated else math.nan,
+            known,
+            quartiles,
+            held.data.contract.failure_types,
+        )
+        return report, watched
+
+    def _batches(self, epoch: int) -> Iterator[NDArray[np.int64]]:
+        """Every episode once, in batches of similar length."""
+        random = np.random.default_rng([self._options.seed, self._number, epoch])
+        lengths = self._train.data.lengths
+        order = random.permutation(len(lengths))
+        size = max(1, round(self._budget / lengths.mean()))
+        groups = np.array_split(order, max(1, round(len(order) / (size * SORTED_TOGETHER))))
+        batches = [
+            batch
+            for group in groups
+            for batch in np.array_split(
+                group[np.argsort(lengths[group], kind="stable")], max(1, round(len(group) / size))
+            )
+        ]
+        for number in random.permutation(len(batches)):
+            yield batches[number]
+
+    def _schedule(self, update: int) -> float:
+        """Factor of the learning rate: up in a line, down in a cosine (Smith 2018)."""
+        total = self._options.epochs * self._updates_per_epoch
+        rise = max(1, round(WARM_UP * total))
+        if update < rise:
+            return (update + 1) / rise
+        return 0.5 * (1 + math.cos(math.pi * (update - rise) / max(1, total - rise))) + 1e-3
+
+    def _seed(self, epoch: int) -> None:
+        sequence = np.random.SeedSequence([self._options.seed, self._number, epoch, 7])
+        torch.manual_seed(int(sequence.generate_state(1)[0]))
+
+
+class _Rows:
+    """Examples as tensors."""
+
+    def __init__(
+        self, examples: Examples, mean: NDArray[np.float32], scale: NDArray[np.float32]
+    ) -> None:
+        self.features = torch.from_numpy(standardise(examples.features, mean, scale))
+        self.risk = torch.from_numpy(examples.targets.risk)
+        self.at_risk = torch.from_numpy(examples.targets.at_risk.astype(np.float32))
+        self.outcome = torch.from_numpy(examples.targets.outcome)
+        self._data = examples.data
+
+    def padded(self, rows: Tensor, episodes: NDArray[np.int64], value: float) -> Tensor:
+        """(B, T, ...) the rows of some episodes."""
+        starts, ends = self._data.starts, self._data.ends
+        pieces = [rows[int(starts[e]) : int(ends[e])] for e in episodes]
+        return pad_sequence(pieces, batch_first=True, padding_value=value)
+
+    @torch.no_grad()
+    def logits(self, module: HazardModule) -> tuple[Array, Array]:
+        """Hazard logits (N, H, C + 2) and outcome logits (N, C + 1) of all episodes."""
+        module.eval()
+        data = self._data
+        order = np.argsort(data.lengths, kind="stable")
+        hazards: list[Tensor] = [torch.empty(0)] * len(order)
+        outcome: list[Tensor] = [torch.empty(0)] * len(order)
+        for first in range(0, len(order), EPISODES_AT_ONCE):
+            episodes = order[first : first + EPISODES_AT_ONCE]
+            h, o = module(self.padded(self.features, episodes, 0.0))
+            for place, episode in enumerate(episodes):
+                length = int(data.lengths[episode])
+                hazards[episode], outcome[episode] = h[place, :length], o[place, :length]
+        module.train()
+        return (
+            torch.cat(hazards).double().numpy(),
+            torch.cat(outcome).double().numpy(),
+        )

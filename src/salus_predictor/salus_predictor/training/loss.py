@@ -1,0 +1,42 @@
+"""What is minimised: the likelihood of what happened, where it is known."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from salus_predictor.model.hazards import FIRST_TYPE, UNKNOWN_OUTCOME
+
+OUTCOME_WEIGHT = 0.1
+"""Weight of the outcome beside the hazards: a help, not the aim."""
+
+
+def hazard_loss(logits: Tensor, risk: Tensor, at_risk: Tensor, failure_weight: float) -> Tensor:
+    """Negative log-likelihood of competing risks with right censoring, per row at risk.
+
+    The likelihood of a row is the product over its bins of the probability of what happened there,
+    given that nothing had before: bins beyond the event or the censoring are not at risk and do
+    not count (Prentice et al. 1978). Weighting the bins with failures trades exact probabilities,
+    which calibration restores, for attention to what is rare.
+
+    Args:
+        logits: (..., H, C + 2).
+        risk: (..., H) which of the C + 2 happened.
+        at_risk: (..., H) 1 where that is known, else 0.
+        failure_weight: of bins in which a failure happened.
+    """
+    each = functional.cross_entropy(
+        logits.flatten(0, -2), risk.flatten(), reduction="none"
+    ).reshape(risk.shape)
+    weight = torch.where(risk >= FIRST_TYPE, failure_weight, 1.0) * at_risk
+    rows = at_risk.amax(dim=-1).sum().clamp(min=1)
+    total: Tensor = (each * weight).sum() / rows
+    return total
+
+
+def outcome_loss(logits: Tensor, outcome: Tensor) -> Tensor:
+    """Cross-entropy of the outcome (...), over the rows where it is asked; 0 where none is."""
+    asked = outcome != UNKNOWN_OUTCOME
+    total = functional.cross_entropy(
+        logits.flatten(0, -2), outcome.flatten(), ignore_index=UNKNOWN_OUTCOME, reduction="sum"
+    )
+    return total / asked.sum().clamp(min=1)

@@ -1,0 +1,57 @@
+"""The few figures that training watches on validation episodes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
+
+from salus_predictor.calibration.thresholds import best_f1
+from salus_predictor.steps import StepData
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Step-level figures (H, C); NaN for a cell without positive or without negative rows.
+
+    Attributes:
+        ap: average precision.
+        f1: F1 at its best threshold.
+        chance: F1 of a model that knows nothing: everything positive, 2 p / (1 + p).
+    """
+
+    ap: Array
+    f1: Array
+    chance: Array
+
+    @property
+    def macro_ap(self) -> float:
+        """Mean over the cells that have a figure; 0 where none has."""
+        return _mean(self.ap)
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean over the cells that have a figure; 0 where none has."""
+        return _mean(self.f1)
+
+
+def watch(data: StepData, probability: Array) -> Watched:
+    """Score forecasts (N, H, C)."""
+    shape = probability.shape[1:]
+    ap, f1, chance = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
+    for h, c in np.ndindex(*shape):
+        rows = data.valid[:, h, c]
+        label = data.labels[rows, h, c] > 0
+        if label.any() and not label.all():
+            score = probability[rows, h, c]
+            ap[h, c] = average_precision_score(label, score)
+            f1[h, c] = best_f1(label, score)[1]
+            chance[h, c] = 2 * label.mean() / (1 + label.mean())
+    return Watched(ap, f1, chance)
+
+
+def _mean(values: Array) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else 0.0

@@ -1,0 +1,66 @@
+"""The hazard network as a torch module; `model/network.py` runs what it has learnt."""
+
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from salus_predictor.model.network import FEATURE_BOUND
+
+
+class HazardModule(nn.Module):
+    """Features to hazard and outcome logits; the formula is in `model/network.py`."""
+
+    def __init__(
+        self, features: int, horizons: int, types: int, *, width: int, state: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.horizons = horizons
+        self.input = nn.Linear(features, width)
+        self.gru = nn.GRU(width, state, batch_first=True)
+        self.middle = nn.Linear(state + width, width)
+        self.output = nn.Linear(width, (horizons + 1) * (types + 1))
+        self.dropout = nn.Dropout(dropout)
+
+    def start_from(self, hazard_rates: NDArray[np.float64], outcome: NDArray[np.float64]) -> None:
+        """Begin with what is known without looking: rates (H, C + 2) and outcomes (C + 1,)."""
+        with torch.no_grad():
+            logits = np.log(hazard_rates[:, 1:]) - np.log(hazard_rates[:, :1])
+            bias = np.concatenate([logits.ravel(), np.log(outcome)])
+            self.output.bias.copy_(torch.from_numpy(bias))
+            self.output.weight.mul_(0.1)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, T, H, C + 2) and (B, T, C + 1) of features (B, T, F)."""
+        embedded = self.dropout(functional.silu(self.input(features)))
+        hidden, _ = self.gru(embedded)
+        joined = torch.cat([hidden, embedded], dim=-1)
+        middle = self.dropout(functional.silu(self.middle(joined)))
+        table = self.output(middle).unflatten(-1, (self.horizons + 1, -1))
+        hazards = functional.pad(table[..., :-1, :], (1, 0))
+        return hazards, table[..., -1, :]
+
+    def tensors(
+        self, mean: NDArray[np.float32], scale: NDArray[np.float32]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Everything that `model.network.Network` needs."""
+        own = {name: value.detach().numpy().copy() for name, value in self.state_dict().items()}
+        return own | {"feature_mean": mean, "feature_scale": scale}
+
+
+def feature_scale(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation (F,) of features (N, F); 1 for a constant one."""
+    mean, scale = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
+    scale = np.where(scale < 1e-6, 1.0, scale)
+    return mean.astype(np.float32), scale.astype(np.float32)
+
+
+def standardise(
+    features: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Features as the module reads them."""
+    standard = np.clip((features - mean) / scale, -FEATURE_BOUND, FEATURE_BOUND)
+    return cast(NDArray[np.float32], standard.astype(np.float32, copy=False))
