@@ -1,8 +1,6 @@
 """The command line: exit statuses, help, errors that name the field, value and choice."""
 
 import json
-import os
-import subprocess
 import sys
 
 import pytest
@@ -12,7 +10,7 @@ pytest.importorskip("salus_msgs.msg")
 from typer.testing import CliRunner
 
 from salus.bench.harness import Benchmark, Row
-from salus.main import app
+from salus.main import app, main
 from salus_data.faults import CONTRACT, IMAGES, noise_episode
 from salus_data.writer import StoreWriter
 
@@ -20,18 +18,18 @@ COMMANDS = ("collect", "doctor", "relabel", "migrate", "summary", "bench")
 BENCHMARKS = ("sim", "workers", "record", "labels", "collect", "faults")
 
 
-def salus(*arguments):
-    """The command as a user runs it: (exit status, stdout, stderr)."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, "-c", "from salus.main import main; main()", *map(str, arguments)],
-        env=environment | {"NO_COLOR": "1", "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def salus(monkeypatch, capsys):
+    """The command in this process: (exit status, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["salus", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, error = capsys.readouterr()
+        return ended.value.code or 0, out, error
+
+    return run
 
 
 @pytest.fixture
@@ -58,7 +56,7 @@ def one_line(error):
     return error
 
 
-def test_an_unknown_disturbance_is_named_with_those_that_exist(tmp_path):
+def test_an_unknown_disturbance_is_named_with_those_that_exist(salus, tmp_path):
     status, _, error = salus("collect", "--out", tmp_path / "o", "--disturbances", "gremlins")
     assert status == 2
     assert "gremlins" in one_line(error)
@@ -66,7 +64,7 @@ def test_an_unknown_disturbance_is_named_with_those_that_exist(tmp_path):
     assert not (tmp_path / "o").exists()
 
 
-def test_an_unknown_policy_is_named_with_those_that_exist(tmp_path):
+def test_an_unknown_policy_is_named_with_those_that_exist(salus, tmp_path):
     status, _, error = salus("collect", "--out", tmp_path / "o", "--policy", "oracle")
     assert status == 2
     assert "oracle" in one_line(error)
@@ -74,7 +72,7 @@ def test_an_unknown_policy_is_named_with_those_that_exist(tmp_path):
 
 
 @pytest.mark.parametrize("horizons", ["5,5", "10,5", "0,5", "5,x", "-3"])
-def test_an_impossible_list_of_horizons_is_refused_and_changes_nothing(store, horizons):
+def test_an_impossible_list_of_horizons_is_refused_and_changes_nothing(salus, store, horizons):
     before = {p: p.read_bytes() for p in store.rglob("*") if p.is_file()}
     status, _, error = salus("relabel", store, f"--horizons={horizons}")
     assert status == 2
@@ -83,14 +81,14 @@ def test_an_impossible_list_of_horizons_is_refused_and_changes_nothing(store, ho
     assert before == {p: p.read_bytes() for p in store.rglob("*") if p.is_file()}
 
 
-def test_more_workers_than_episodes_are_refused(tmp_path):
+def test_more_workers_than_episodes_are_refused(salus, tmp_path):
     status, _, error = salus("collect", "--out", tmp_path, "--episodes", 1, "--workers", 2)
     assert status == 2
     assert "--workers is 2" in one_line(error)
 
 
 @pytest.mark.parametrize("command", ["doctor", "relabel", "summary"])
-def test_a_store_of_another_version_is_refused(store, command):
+def test_a_store_of_another_version_is_refused(salus, store, command):
     metadata = store / "zarr.json"
     content = json.loads(metadata.read_text())
     content["attributes"]["schema_version"] = 999
@@ -100,7 +98,7 @@ def test_a_store_of_another_version_is_refused(store, command):
     assert "999" in out + error
 
 
-def test_a_store_that_is_not_there_is_wrong_use(tmp_path):
+def test_a_store_that_is_not_there_is_wrong_use(salus, tmp_path):
     status, _, error = salus("doctor", tmp_path / "none.zarr")
     assert status == 2
     assert "none.zarr" in one_line(error)
@@ -110,7 +108,7 @@ def test_an_unknown_option_is_wrong_use():
     assert CliRunner().invoke(app, ["collect", "--episode", "3"]).exit_code == 2
 
 
-def test_the_doctors_report_for_machines_is_json_and_nothing_else(store):
+def test_the_doctors_report_for_machines_is_json_and_nothing_else(salus, store):
     status, out, _ = salus("doctor", store, "--json")
     assert json.loads(out)["stores"]
     assert status in (0, 1)
@@ -131,7 +129,7 @@ def test_a_benchmark_that_misses_a_target_ends_with_1(row, met):
     assert Benchmark("x", (row,)).exit_status == int(met is False)
 
 
-def test_the_label_benchmark_prints_json():
+def test_the_label_benchmark_prints_json(salus):
     status, out, _ = salus("bench", "labels", "--rounds", "1", "--json")
     result = json.loads(out)
     assert status in (0, 1)

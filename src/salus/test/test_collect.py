@@ -1,5 +1,6 @@
 """Whole collections by `salus collect`: same seed, same bytes; any number of workers; kill -9."""
 
+import contextlib
 import json
 import os
 import signal
@@ -121,3 +122,19 @@ def test_an_interrupted_collection_ends_and_leaves_a_sound_store(tmp_path, domai
             process.communicate()
     assert process.returncode != 0
     assert np.all(np.diff(Store.open(store).ends) > 0)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+def test_the_workers_end_with_the_command_that_started_them(tmp_path, domain, sent):
+    process = start(tmp_path, domain, episodes=50)
+    store = tmp_path / "w0.zarr"
+    due = time.monotonic() + 120
+    while time.monotonic() < due and not store.exists():
+        time.sleep(0.05)
+    os.kill(process.pid, sent)
+    try:
+        process.communicate(timeout=40)  # its workers hold the other end of the pipe
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert len(Store.open(store)) >= 0

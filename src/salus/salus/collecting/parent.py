@@ -2,6 +2,7 @@
 
 import multiprocessing
 import queue as queues
+import signal
 import time
 from collections import Counter
 from multiprocessing.process import BaseProcess
@@ -54,18 +55,24 @@ class CollectionRun:
             )
             for w in range(self._settings.workers)
         ]
-        for process in workers:
-            process.start()
+        # Whoever ends this process with SIGTERM wants the workers ended, too.
+        before = signal.signal(signal.SIGTERM, _interrupt)
         try:
+            for process in workers:
+                process.start()
             self._show(queue, list(workers))
         except KeyboardInterrupt:
-            # The terminal has sent the signal to the workers as well.
             self._console.print("interrupted; closing the stores (the same command goes on later)")
+            for process in workers:
+                if process.is_alive():
+                    process.terminate()  # a terminal has sent them SIGINT already, a kill has not
             for process in workers:
                 process.join(PATIENCE)
                 if process.is_alive():
                     process.kill()
             return 130
+        finally:
+            signal.signal(signal.SIGTERM, before)
         for worker, (_, message) in sorted(self._results.items()):
             if message:
                 self._console.print(f"salus: worker {worker}: {message}", style="red", markup=False)
@@ -128,3 +135,7 @@ class CollectionRun:
         if not self._console.is_terminal and time.monotonic() - self._logged > LOG_PERIOD:
             self._logged = time.monotonic()
             self._console.print(f"{total.line()}, {rate:.0f} steps/s", highlight=False)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

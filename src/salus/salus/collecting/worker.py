@@ -59,7 +59,9 @@ def collect_in_process(
         driver = CollectNode(on_progress)
         nodes.append(driver)
         executor.add_node(driver)
-        return spin(executor, lambda: driver.status)
+        parent = os.getppid()
+        # A worker whose parent was killed would go on unseen, and bar the way to the next one.
+        return spin(executor, lambda: driver.status if os.getppid() == parent else 1)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 130
     finally:
