@@ -52,5 +52,3 @@ def _array(view: StoreView, name: str) -> dict[str, Any]:
 def folder_bytes(folder: Path) -> int:
     """What the files of a folder take on the disk."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-

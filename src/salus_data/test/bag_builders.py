@@ -17,7 +17,15 @@ from salus_data.bags.definitions import typestore_with
 from salus_data.bags.writer import EPISODES_KEY, BagWriter
 from salus_data.contract import Contract
 from salus_data.episode import EpisodeRecord
-from salus_data.layout import EE_POSITION, EE_QUATERNION, EFFORT, JOINTS, OBJECTS, POSITION, VELOCITY
+from salus_data.layout import (
+    EE_POSITION,
+    EE_QUATERNION,
+    EFFORT,
+    JOINTS,
+    OBJECTS,
+    POSITION,
+    VELOCITY,
+)
 from salus_data.types import FailureType, Outcome
 
 MESSAGES = Path(__file__).parents[2] / "salus_msgs/msg"
@@ -234,9 +242,7 @@ def drawn_episodes(
     for index in range(count):
         outcome, kind = PLAN[index % len(PLAN)]
         record = make_record(index, outcome, kind, length=length + index, bodies=("cube",))
-        arrays = make_arrays(
-            contract, record, length=length + index, frame=FRAME, start_time=time
-        )
+        arrays = make_arrays(contract, record, length=length + index, frame=FRAME, start_time=time)
         if embedding:
             shape = (length + index, 5)
             arrays["embedding"] = np.random.default_rng(index).normal(size=shape).astype(np.float16)

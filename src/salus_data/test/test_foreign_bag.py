@@ -49,9 +49,7 @@ MAP = {
         "low": [-1, -1],
         "high": [1, 1],
     },
-    "signals": [
-        {"topic": "/entropy", "fields": ["data"], "columns": ["entropy"], "units": ["1"]}
-    ],
+    "signals": [{"topic": "/entropy", "fields": ["data"], "columns": ["entropy"], "units": ["1"]}],
     "cameras": {"top": {"topic": "/cam"}},
     "episodes": {
         "divided_by": "events",
@@ -217,9 +215,7 @@ def test_human_labels_divide_and_decide(tmp_path):
         "robot,first,0,0.95,success,,\n"
         "robot,second,11,11.95,failure,collision,11.5\n"
     )
-    report, path = run(
-        tmp_path, robot_messages(), labels=labels, episodes={"divided_by": "labels"}
-    )
+    report, path = run(tmp_path, robot_messages(), labels=labels, episodes={"divided_by": "labels"})
     assert report.complete, (report.lost, report.problems)
     second = Store.open(path).records[1]
     assert (second.id, second.failure_type, second.onset_step) == ("second", 0, 10)

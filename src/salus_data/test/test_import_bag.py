@@ -227,9 +227,7 @@ def test_a_split_bag_is_one_bag(tmp_path, recorded):
 
 def test_several_bags_one_store_and_none_twice(tmp_path):
     contract, made = drawn_episodes(4)
-    bags = [
-        write_bag(tmp_path / f"b{i}", bag_items(contract, made[i : i + 2])) for i in (0, 2)
-    ]
+    bags = [write_bag(tmp_path / f"b{i}", bag_items(contract, made[i : i + 2])) for i in (0, 2)]
     store = tmp_path / "s.zarr"
     assert import_bags(bags, store).complete
     expect_equal(store, made)

@@ -68,9 +68,7 @@ def image(message: Any) -> NDArray[np.uint8]:
             raise FormatError(f"a compressed image cannot be decoded: {error}") from error
     channels = _CHANNELS.get(message.encoding)
     if channels is None:
-        raise FormatError(
-            f"image encoding is {message.encoding!r}; known: {', '.join(_CHANNELS)}"
-        )
+        raise FormatError(f"image encoding is {message.encoding!r}; known: {', '.join(_CHANNELS)}")
     height, width, step = int(message.height), int(message.width), int(message.step)
     data = np.frombuffer(message.data, np.uint8)
     if data.size != height * step or step < width * channels:

@@ -165,9 +165,7 @@ class DamagedMcapReader(McapReader):
             else:
                 content.seek(inner, 1)
         self.chunks.append(
-            ChunkInfo(
-                first, last, position, length + 9, {}, 0, compression, packed, raw_size, {}
-            )
+            ChunkInfo(first, last, position, length + 9, {}, 0, compression, packed, raw_size, {})
         )
 
     def _announce(self, kind: int, data: bytes) -> None:

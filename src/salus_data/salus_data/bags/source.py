@@ -171,9 +171,7 @@ class Bag:
         try:
             plain = self._unpacked(file)
             reader: DamagedMcapReader | Sqlite3Reader
-            reader = (
-                DamagedMcapReader(plain) if plain.suffix == ".mcap" else Sqlite3Reader(plain)
-            )
+            reader = DamagedMcapReader(plain) if plain.suffix == ".mcap" else Sqlite3Reader(plain)
             reader.open()
         except _UNREADABLE as error:
             self._problem(f"{file.name}: cannot be opened: {_line(error)}")

@@ -285,9 +285,7 @@ class Assembler:
         """Make a stamp the row of that step."""
         known = episode.stamps.setdefault(step, stamp)
         if known != stamp:
-            episode.fault = episode.fault or (
-                f"step {step} has two stamps, {known} and {stamp} ns"
-            )
+            episode.fault = episode.fault or (f"step {step} has two stamps, {known} and {stamp} ns")
         elif len(self._rows.get(stamp, ())) == len(self._channels):
             episode.done.add(step)
 

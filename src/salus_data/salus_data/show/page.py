@@ -90,9 +90,7 @@ def write_episode_page(view: StoreView, episode: int, out_html: Path) -> Path:
     return out_html
 
 
-def _more_panels(
-    view: StoreView, episode: int, drawn: tuple[Panel, ...]
-) -> list[Panel]:
+def _more_panels(view: StoreView, episode: int, drawn: tuple[Panel, ...]) -> list[Panel]:
     """Every other signal that has a value, and what the supervisor did where it did anything."""
     panels = []
     state = view.read("supervisor_state", episode)
