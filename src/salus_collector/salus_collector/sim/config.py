@@ -33,7 +33,7 @@ class SimulationConfig:
     step_limit: int = 400
     stall_budget: float = 2.0
     timeout_rule: str = "stall"
-    idle_steps_max: int = 30
+    idle_steps_max: int = 90
     obstacle_probability: float = 0.9
 
     def __post_init__(self) -> None:

@@ -6,6 +6,9 @@ each of them gets alone. A clock is cut into bins; the share of positive labels 
 half of the episodes scores the steps of the other half, and the other way round. Bins follow any
 dependence, also one that rises and falls, and scoring on episodes that did not fit the bins keeps
 the figure honest: 0.5 is chance, below is chance, too.
+
+Only rows after the idle time count: while the arm waits nothing can fail, everybody can see that it
+waits, and these easy rows would flatter any clock.
 """
 
 import numpy as np
@@ -93,7 +96,8 @@ def _gather(sources: list[Source], horizon: int) -> dict[str, NDArray[np.float64
     for source in sources:
         labels, valid = label_arrays(source)
         assert labels is not None
-        asked = np.ones(labels.shape, bool) if valid is None else valid
+        asked = np.ones(labels.shape, bool) if valid is None else valid.astype(bool)
+        asked = asked & _after_idle(source)[:, None, None]
         phase = source.read("chunk_phase")
         columns = {
             "labels": labels[:, horizon],
@@ -116,6 +120,15 @@ def _gather(sources: list[Source], horizon: int) -> dict[str, NDArray[np.float64
         dtype=np.float64,
     )
     return table
+
+
+def _after_idle(source: Source) -> NDArray[np.bool_]:
+    """(N,) whether the row comes after the idle time at the start of its episode."""
+    idle = np.zeros(source.n_rows, np.int64)
+    for i, record in source.complete_records:
+        idle[source.starts[i] : source.ends[i]] = record.idle_steps
+    after: NDArray[np.bool_] = source.step_of_row >= idle
+    return after
 
 
 def _since_milestone(source: Source) -> NDArray[np.int64]:

@@ -66,7 +66,7 @@ def panels(
     columns: int, *, rows: int = 1, width: float = 9.6, height: float = 2.7, **options: Any
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure with axes side by side, in the page's style."""
-    with mpl.rc_context(SETTINGS):
+    with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False, **options)
         yield figure, [axis for row in axes for axis in row]
@@ -75,7 +75,7 @@ def panels(
 def svg(figure: Figure, description: str) -> str:
     """The figure as inline SVG."""
     buffer = io.StringIO()
-    with mpl.rc_context(SETTINGS):
+    with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]

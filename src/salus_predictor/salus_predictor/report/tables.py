@@ -61,8 +61,8 @@ def by_type(document: Json) -> Json:
 
 def comparison_rows(result: Result, metric: str) -> list[tuple[str, float, float, float, bool]]:
     """Name, value, low, high and whether it is the model, the best first."""
-    rows = []
-    signals = []
+    rows: list[tuple[str, float, float, float, bool]] = []
+    signals: list[tuple[str, float, float, float, bool]] = []
     for name, tree in _predictors(result):
         figures = headline(tree)
         value = figures.get(metric)
