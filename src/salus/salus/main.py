@@ -18,6 +18,7 @@ from salus.commands import (
     import_rollouts,
     monitor,
     relabel,
+    replay,
     stores,
     summary,
     train,
@@ -36,6 +37,7 @@ app.command("collect")(collect.collect)
 app.command("export-lerobot")(clone.export_lerobot)
 app.command("clone")(clone.clone)
 app.command("monitor")(monitor.monitor)
+app.command("replay")(replay.replay)
 app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)
