@@ -128,7 +128,7 @@ def _stamps(store: Path) -> list[int]:
 
 def test_a_replay_that_nobody_answers_ends_and_says_so(drawn) -> None:
     with claimed_domain() as domain, Graph(domain) as graph:
-        player = graph.add(ReplayNode, {"bag": str(drawn[1]), "patience": 0.3})
+        player = graph.add(ReplayNode, {"bag": str(drawn[1]), "start_timeout": 0.3})
         assert graph.spin_until(lambda: player.status is not None, 20)
         assert (player.status, player.forecasts) == (1, 0)
 

@@ -45,7 +45,10 @@ class ReplayParameters:
         1.0, "without lockstep: recorded seconds a second of wall time", low=0.01, high=1000.0
     )
     patience: float = parameter(
-        5.0, "wall time to wait for a forecast, or a listener", unit="s", low=0.1, high=600.0
+        5.0, "wall time to wait for a forecast", unit="s", low=0.1, high=600.0
+    )
+    start_timeout: float = parameter(
+        60.0, "wall time to wait for a predictor that starts", unit="s", low=0.1, high=600.0
     )
 
 
@@ -125,11 +128,11 @@ class ReplayNode(Node):
         self._started = self.count_publishers(topics.FORECAST) > 0 and all(
             publisher.get_subscription_count() > 0 for publisher in there
         )
-        late = time.monotonic() - self._since > self._settings.patience
-        if not self._started and late:
+        timeout = self._settings.start_timeout
+        if not self._started and time.monotonic() - self._since > timeout:
             if self._settings.lockstep:
                 self.get_logger().error(
-                    f"nobody answers after {self._settings.patience:.0f} s; does predictor_node "
+                    f"nobody answers after {timeout:.0f} s; does predictor_node "
                     f"run in namespace {self.get_namespace()}?"
                 )
                 self.status = 1
