@@ -16,6 +16,7 @@ from salus.commands import (
     evaluate,
     import_bag,
     import_rollouts,
+    lerobot,
     monitor,
     relabel,
     replay,
@@ -34,7 +35,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("collect")(collect.collect)
-app.command("export-lerobot")(clone.export_lerobot)
+app.command("export-demonstrations")(clone.export_demonstrations)
+app.command("export-lerobot")(lerobot.export_lerobot)
+app.command("import-lerobot")(lerobot.import_lerobot)
 app.command("clone")(clone.clone)
 app.command("monitor")(monitor.monitor)
 app.command("replay")(replay.replay)
