@@ -5,7 +5,7 @@ An ensemble folder holds `ensemble.json`:
     {"schema_version": 1, "name": "small", "base": "base", "experts": ["experts/1.safetensors"],
      "version": "1.0.0"}
 
-`version`, which may be missing, is that of the weights: the policy is then called `small 1.0.0`.
+`version`, which may be missing, is that of the weights.
 `base` is a whole checkpoint and the first member; every further member is a safetensors file with
 the tensors in which its action expert differs from the base's.
 """
@@ -151,6 +151,7 @@ class Source:
     checkpoints: tuple[Path, ...]
     experts: tuple[Path, ...] = ()
     folder: Path | None = None  # of the ensemble
+    version: str = ""  # of its weights, where the manifest has one
 
 
 def find_source(name: str) -> Source:
@@ -186,8 +187,9 @@ def find_source(name: str) -> Source:
     for expert in experts:
         if not expert.is_file():
             raise PolicyError(f"{expert}: no such file, but {path} lists it in `experts`")
-    name = " ".join(str(data[key]) for key in ("name", "version") if key in data)
-    return Source(name, (folder / str(data["base"]),), experts, folder)
+    version = str(data.get("version", ""))
+    base = folder / str(data["base"])
+    return Source(str(data["name"]), (base,), experts, folder, version)
 
 
 def load_members(
