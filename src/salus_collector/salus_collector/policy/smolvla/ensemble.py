@@ -5,7 +5,7 @@ An ensemble folder holds `ensemble.json`:
     {"schema_version": 1, "name": "small", "base": "base", "experts": ["experts/1.safetensors"],
      "version": "1.0.0"}
 
-`version`, which may be missing, is that of the weights.
+`version`, which may be missing, is that of the weights: the policy is then called `small 1.0.0`.
 `base` is a whole checkpoint and the first member; every further member is a safetensors file with
 the tensors in which its action expert differs from the base's.
 """
@@ -189,7 +189,8 @@ def find_source(name: str) -> Source:
             raise PolicyError(f"{expert}: no such file, but {path} lists it in `experts`")
     version = str(data.get("version", ""))
     base = folder / str(data["base"])
-    return Source(str(data["name"]), (base,), experts, folder, version)
+    name = f"{data['name']} {version}".strip()
+    return Source(name, (base,), experts, folder, version)
 
 
 def load_members(
