@@ -52,7 +52,7 @@ class PolicyParameters:
         4, "samples of each member; 2 or more measure the policy's own spread", low=1, high=64
     )
     signals_every: int = parameter(
-        2, "steps between two samplings for the uncertainty signals", unit="steps", low=1, high=64
+        4, "steps between two samplings for the uncertainty signals", unit="steps", low=1, high=64
     )
     threads: int = parameter(
         1, "CPU threads of torch; more than 1 slow small models down", low=1, high=256
