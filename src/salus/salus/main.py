@@ -18,6 +18,7 @@ from salus.commands import (
     import_rollouts,
     monitor,
     relabel,
+    signals,
     stores,
     summary,
     train,
@@ -39,6 +40,7 @@ app.command("monitor")(monitor.monitor)
 app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)
+app.command("signals")(signals.signals)
 app.command("summary")(summary.summary)
 app.command("train")(train.train)
 app.command("calibrate")(calibrate.calibrate)
