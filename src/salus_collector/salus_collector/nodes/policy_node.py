@@ -255,3 +255,7 @@ class PolicyNode(Node):
 def main() -> None:
     """Run policy_node as a process."""
     run_node(PolicyNode)
+
+
+if __name__ == "__main__":
+    main()
