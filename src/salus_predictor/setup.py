@@ -26,6 +26,7 @@ setup(
         "console_scripts": [
             "predictor_node = salus_predictor.nodes.predictor_node:main",
             "supervisor_node = salus_predictor.nodes.supervisor_node:main",
+            "risk_view_node = salus_predictor.nodes.risk_view_node:main",
         ],
         "salus.models": [
             f"{kind} = salus_predictor.online.trained:load"

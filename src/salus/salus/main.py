@@ -20,6 +20,7 @@ from salus.commands import (
     relabel,
     signals,
     stores,
+    study,
     summary,
     train,
 )
@@ -53,6 +54,7 @@ app.command("merge")(stores.merge)
 app.command("show")(stores.show)
 bench.app.command("bag")(bench_bag.bag)
 app.add_typer(bench.app, name="bench")
+app.add_typer(study.app, name="study")
 
 
 @app.callback(invoke_without_command=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.experimental import EventsExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -58,6 +59,10 @@ def _spin(create: Callable[[], Node]) -> int:
         return spin(executor, lambda: getattr(served, "status", None))
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
+    except rclpy_implementation.RCLError:
+        if rclpy.ok():
+            raise
+        return 0  # told to end while it was being made
     except SalusError as error:
         print(f"{node.get_name() if node else 'node'}: {error}", file=sys.stderr, flush=True)
         return 2

@@ -309,3 +309,7 @@ class SimNode(Node):
 def main() -> None:
     """Run sim_node as a process."""
     run_node(SimNode)
+
+
+if __name__ == "__main__":
+    main()

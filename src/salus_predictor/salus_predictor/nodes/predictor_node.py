@@ -200,3 +200,7 @@ def _values(message: Any) -> Any:
 def main() -> None:
     """Run predictor_node as a process."""
     run_node(PredictorNode)
+
+
+if __name__ == "__main__":
+    main()
