@@ -28,6 +28,7 @@ setup(
             "replay_node = salus_predictor.nodes.replay_node:main",
             "black_box_node = salus_predictor.nodes.black_box_node:main",
             "supervisor_node = salus_predictor.nodes.supervisor_node:main",
+            "risk_view_node = salus_predictor.nodes.risk_view_node:main",
         ],
         "salus.models": [
             f"{kind} = salus_predictor.online.trained:load"

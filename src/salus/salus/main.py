@@ -20,7 +20,9 @@ from salus.commands import (
     monitor,
     relabel,
     replay,
+    signals,
     stores,
+    study,
     summary,
     train,
 )
@@ -44,6 +46,7 @@ app.command("replay")(replay.replay)
 app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)
+app.command("signals")(signals.signals)
 app.command("summary")(summary.summary)
 app.command("train")(train.train)
 app.command("calibrate")(calibrate.calibrate)
@@ -56,6 +59,7 @@ app.command("merge")(stores.merge)
 app.command("show")(stores.show)
 bench.app.command("bag")(bench_bag.bag)
 app.add_typer(bench.app, name="bench")
+app.add_typer(study.app, name="study")
 
 
 @app.callback(invoke_without_command=True)

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers and LeRobot
 from checkpoints import save_ensemble  # noqa: E402
 
 from salus_collector.policy.smolvla import shipped  # noqa: E402
+from salus_collector.policy.smolvla.ensemble import find_source  # noqa: E402
 from salus_collector.policy.smolvla.train import make_relocatable  # noqa: E402
 
 PACKAGE = Path(__file__).parents[1]
@@ -44,6 +45,7 @@ def test_smolvla_by_name_is_what_was_shipped(
     check_policy("smolvla")
     policy = make_policy("smolvla")
     assert policy.name == "tiny 2.3.4"
+    assert find_source(str(out)).version == "2.3.4"
     assert policy.ensemble_size == 2
     assert {path.suffix for path in out.rglob("*") if path.is_file()} == {".json", ".safetensors"}
     assert not (out / "old.json").exists()
@@ -105,5 +107,5 @@ def test_the_one_in_the_package_is_a_versioned_ensemble_of_modest_size() -> None
     assert size < shipped.LIMIT_MB * 1e6
     policy = make_policy("smolvla")
     assert policy.ensemble_size >= 3
-    assert policy.name.split()[1].count(".") == 2
+    assert find_source(str(SHIPPED_SMOLVLA)).version.count(".") == 2
     assert not policy.needs_images

@@ -105,3 +105,24 @@ def policy(
         lambda: measure(configuration, members, noises, rounds, device, dtype),
         as_json=as_json,
     )
+
+
+@app.command("online")
+def online(
+    model: Annotated[str, typer.Option(help="Folder of the predictor, or `shipped`.")] = "shipped",
+    policy: Annotated[
+        str, typer.Option(help="Whose recorded signals are played: a policy as of `collect`.")
+    ] = "expert",
+    episodes: Annotated[int, typer.Option(min=1, help="Times the episode is played.")] = 5,
+    collected: Annotated[
+        int, typer.Option(min=0, help="Episodes of the watched and unwatched collection; 0: none.")
+    ] = 12,
+    as_json: AsJson = False,
+) -> None:
+    """Proposal to gated action and signals to forecast across processes, against a relay (minutes).
+
+    Also what the supervisor adds, and a watched collection against an unwatched one.
+    """
+    from salus.bench.online import measure
+
+    harness.run("online", lambda: measure(model, policy, episodes, collected), as_json=as_json)

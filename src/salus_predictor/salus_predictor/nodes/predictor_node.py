@@ -154,3 +154,7 @@ class PredictorNode(Node):
 def main() -> None:
     """Run predictor_node as a process."""
     run_node(PredictorNode)
+
+
+if __name__ == "__main__":
+    main()

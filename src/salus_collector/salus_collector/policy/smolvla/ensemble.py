@@ -151,6 +151,7 @@ class Source:
     checkpoints: tuple[Path, ...]
     experts: tuple[Path, ...] = ()
     folder: Path | None = None  # of the ensemble
+    version: str = ""  # of its weights, where the manifest has one
 
 
 def find_source(name: str) -> Source:
@@ -186,8 +187,10 @@ def find_source(name: str) -> Source:
     for expert in experts:
         if not expert.is_file():
             raise PolicyError(f"{expert}: no such file, but {path} lists it in `experts`")
-    name = " ".join(str(data[key]) for key in ("name", "version") if key in data)
-    return Source(name, (folder / str(data["base"]),), experts, folder)
+    version = str(data.get("version", ""))
+    base = folder / str(data["base"])
+    name = f"{data['name']} {version}".strip()
+    return Source(name, (base,), experts, folder, version)
 
 
 def load_members(
