@@ -20,6 +20,7 @@ WARNING: Final = "warning"
 SUPERVISOR: Final = "supervisor"
 RECORDING: Final = "recording"
 SCENE: Final = "scene"
+RISK_MARKERS: Final = "risk_markers"
 
 NAMESPACE: Final = "/salus"
 

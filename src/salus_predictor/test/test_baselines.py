@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from salus_data.errors import ContractMismatchError, SalusError, UnknownNameError
 from salus_predictor.baselines.base import (
+    PRIOR_ROWS,
     BinnedMap,
     MissingInputError,
     outcome_of_row,
@@ -67,12 +68,11 @@ def test_the_map_counts_labels_in_bins(train) -> None:
                 valid = train.valid[:, h, c]
                 label = train.labels[:, h, c] > 0
                 n, k, base = (rows & valid).sum(), (rows & valid & label).sum(), label[valid].mean()
-                wanted = (k + 2 * base) / (n + 2)
+                wanted = (k + PRIOR_ROWS * base) / (n + PRIOR_ROWS)
                 assert forecasts.probability[rows, h, c] == pytest.approx(wanted)
         known = rows & (outcome >= 0)
-        wanted = (np.sum(known & (outcome == 0)) + 2 * (outcome[outcome >= 0] == 0).mean()) / (
-            known.sum() + 2
-        )
+        succeeded = np.sum(known & (outcome == 0)), (outcome[outcome >= 0] == 0).mean()
+        wanted = (succeeded[0] + PRIOR_ROWS * succeeded[1]) / (known.sum() + PRIOR_ROWS)
         assert forecasts.outcome[rows, 0] == pytest.approx(wanted)
 
 

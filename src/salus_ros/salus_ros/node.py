@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.experimental import EventsExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from salus_data.errors import SalusError
+from salus_ros.memory import keep_freed_memory
 
 WAKE = 0.1
 """Seconds between two looks at whether the process is to end."""
@@ -39,6 +41,7 @@ def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None)
     A node that has an attribute `status` ends the process when it is no longer None. SIGINT and
     SIGTERM end it with status 0 once the node's `close` has run, where it has one.
     """
+    keep_freed_memory()
     rclpy.init(
         args=list(arguments) if arguments is not None else None,
         signal_handler_options=SignalHandlerOptions.ALL,
@@ -56,6 +59,10 @@ def _spin(create: Callable[[], Node]) -> int:
         return spin(executor, lambda: getattr(served, "status", None))
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
+    except rclpy_implementation.RCLError:
+        if rclpy.ok():
+            raise
+        return 0  # told to end while it was being made
     except SalusError as error:
         print(f"{node.get_name() if node else 'node'}: {error}", file=sys.stderr, flush=True)
         return 2

@@ -34,9 +34,18 @@ class Collected:
 
 
 def collect(
-    out: Path, episodes: int, workers: int, *, realtime: bool = False, image_size: int = 256
+    out: Path,
+    episodes: int,
+    workers: int,
+    *,
+    realtime: bool = False,
+    image_size: int = 256,
+    model: str = "",
+    supervise: str = "shadow",
 ) -> Collected:
     """Collect mixed expert episodes below `out`, on ROS domains that nobody else uses.
+
+    With a model, predictor and supervisor watch.
 
     Raises:
         SalusError: the collection did not end.
@@ -51,6 +60,8 @@ def collect(
         realtime=realtime,
         image_size=image_size,
         config=shared_file("config", "collect.yaml"),
+        model=model,
+        supervise=supervise,
     )
     before = os.environ.get("ROS_DOMAIN_ID")
     with claimed_domain() as domain:

@@ -81,3 +81,48 @@ def faults(
     from salus.bench.faults import measure
 
     harness.run("faults", lambda: measure(kills), as_json=as_json)
+
+
+@app.command("policy")
+def policy(
+    configuration: Annotated[
+        str, typer.Option(help="`small`, as it ships, or `450m`, as LeRobot publishes (6 GB).")
+    ] = "small",
+    members: Annotated[int, typer.Option(min=2, help="Of the ensemble.")] = 5,
+    noises: Annotated[int, typer.Option(min=1, help="Samples of each member.")] = 4,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Times that each alternative runs; the median counts.")
+    ] = 15,
+    device: Annotated[str, typer.Option(help="Of torch: `cpu`, `cuda`.")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="Large layers: `float32`, `bfloat16`.")] = "float32",
+    as_json: AsJson = False,
+) -> None:
+    """A SmolVLA ensemble, random weights, against one member and whole policies (half a minute)."""
+    from salus.bench.policy import measure
+
+    harness.run(
+        "policy",
+        lambda: measure(configuration, members, noises, rounds, device, dtype),
+        as_json=as_json,
+    )
+
+
+@app.command("online")
+def online(
+    model: Annotated[str, typer.Option(help="Folder of the predictor, or `shipped`.")] = "shipped",
+    policy: Annotated[
+        str, typer.Option(help="Whose recorded signals are played: a policy as of `collect`.")
+    ] = "expert",
+    episodes: Annotated[int, typer.Option(min=1, help="Times the episode is played.")] = 5,
+    collected: Annotated[
+        int, typer.Option(min=0, help="Episodes of the watched and unwatched collection; 0: none.")
+    ] = 12,
+    as_json: AsJson = False,
+) -> None:
+    """Proposal to gated action and signals to forecast across processes, against a relay (minutes).
+
+    Also what the supervisor adds, and a watched collection against an unwatched one.
+    """
+    from salus.bench.online import measure
+
+    harness.run("online", lambda: measure(model, policy, episodes, collected), as_json=as_json)

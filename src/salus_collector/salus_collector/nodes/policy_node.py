@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Path as PathMessage
+from numpy.typing import NDArray
 from rclpy.node import Node
 from salus_msgs.msg import (
     ActionChunk,
@@ -24,13 +25,12 @@ from salus_collector.nodes.observation_join import JoinedObservation, Observatio
 from salus_collector.perception.seeing import with_localiser
 from salus_collector.policy.base import Decision, EpisodeStart, Policy
 from salus_collector.policy.chunk_path import chunk_positions
+from salus_collector.policy.contract import policy_contract
 from salus_collector.policy.registry import make_policy
 from salus_collector.policy.runner import PolicyRunner
 from salus_collector.policy.settings import PolicySettings
-from salus_data.contract import Contract as ContractCore
 from salus_data.errors import PolicyError
-from salus_data.layout import EE_POSITION, PERCEIVED, STATE
-from salus_data.signals import ROBOT_SIGNAL_COLUMNS
+from salus_data.layout import EE_POSITION
 from salus_ros import convert, topics
 from salus_ros.contract_message import contract_to_message
 from salus_ros.diagnostics import Diagnostics
@@ -52,7 +52,7 @@ class PolicyParameters:
         4, "samples of each member; 2 or more measure the policy's own spread", low=1, high=64
     )
     signals_every: int = parameter(
-        2, "steps between two samplings for the uncertainty signals", unit="steps", low=1, high=64
+        4, "steps between two samplings for the uncertainty signals", unit="steps", low=1, high=64
     )
     threads: int = parameter(
         1, "CPU threads of torch; more than 1 slow small models down", low=1, high=256
@@ -141,18 +141,12 @@ class PolicyNode(Node):
 
     def _contract(self) -> Contract:
         policy = self._runner.policy
-        contract = ContractCore(
+        contract = policy_contract(
+            policy,
             step_period=1.0 / self._settings.rate,
-            action_space=policy.action_space,
-            state=STATE,
-            perceived=PERCEIVED,
-            signals=(*policy.signals, *ROBOT_SIGNAL_COLUMNS),
-            cameras=tuple(self._cameras),
-            ensemble_size=policy.ensemble_size,
-            horizons=tuple(self._settings.horizons),
             task=self._settings.task,
-            policy=policy.name,
-            policy_digest=policy.digest,
+            cameras=self._cameras,
+            horizons=self._settings.horizons,
             config_digest=self._settings.config_digest,
         )
         return contract_to_message(
@@ -231,10 +225,7 @@ class PolicyNode(Node):
                     values=decision.chunk.ravel().tolist(),
                 )
             )
-            position = observation.arrays["state"][EE_POSITION]
-            points = chunk_positions(space, position, decision.chunk)
-            if points is not None:
-                self._paths.publish(convert.path_message(points, observation.stamp))
+            self._publish_path(observation, decision.chunk)
         self._actions.publish(
             PolicyAction(
                 **common,
@@ -243,6 +234,14 @@ class PolicyNode(Node):
                 chunk_phase=decision.chunk_phase,
             )
         )
+
+    def _publish_path(self, observation: JoinedObservation, chunk: NDArray[np.float64]) -> None:
+        if not self._paths.get_subscription_count():
+            return  # only viewers need it, and it costs more than all the rest
+        space = self._runner.policy.action_space
+        points = chunk_positions(space, observation.arrays["state"][EE_POSITION], chunk)
+        if points is not None:
+            self._paths.publish(convert.path_message(points, observation.stamp))
 
     def _on_action(self, message: PolicyAction) -> None:
         if message.episode_id == self._episode_id and message.step == self._runner.step - 1:
@@ -262,3 +261,7 @@ class PolicyNode(Node):
 def main() -> None:
     """Run policy_node as a process."""
     run_node(PolicyNode)
+
+
+if __name__ == "__main__":
+    main()

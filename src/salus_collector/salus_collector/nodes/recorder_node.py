@@ -214,3 +214,7 @@ def _versions() -> dict[str, str]:
 def main() -> None:
     """Run recorder_node as a process."""
     run_node(RecorderNode)
+
+
+if __name__ == "__main__":
+    main()

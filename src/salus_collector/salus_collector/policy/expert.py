@@ -20,7 +20,7 @@ from salus_collector.policy.geometry import (
 )
 from salus_data.action_space import DELTA_EE, ActionSpace
 from salus_data.contract import Column
-from salus_data.layout import EE_POSITION, EE_QUATERNION, object_slice
+from salus_data.layout import EE_POSITION, EE_QUATERNION, POSITION, object_slice
 
 Array = NDArray[np.float64]
 
@@ -30,6 +30,9 @@ BIN: Final = object_slice("bin")
 
 LAG: Final = 1.5
 """Steps by which the arm follows its target."""
+
+EMPTY_WIDTH: Final = 0.008
+"""A closed hand that is not further open than this [m] holds nothing."""
 
 BRAKING: Final = 0.4
 """Largest share of the remaining way that one step may command."""
@@ -87,7 +90,9 @@ class Expert:
     """Picks the perceived object, carries it over the perceived obstacle and drops it in the bin.
 
     Implements `salus_collector.policy.base.Policy`. Until it closes the hand, it follows the
-    perceived object, and goes up again where the object has moved from under it.
+    perceived object, and goes up again where the object has moved from under it. Where another
+    action was executed than it proposed, it plans anew, as a policy with a chunk does: it looks at
+    the obstacle again, and picks again where the hand holds nothing.
     """
 
     name = "expert"
@@ -116,6 +121,8 @@ class Expert:
         self._bin: Array | None = None  # (10,)
         self._obstacle_top = -np.inf  # [m], as perceived when the hand closes
         self._last_position: Array | None = None
+        self._proposed: Array | None = None
+        self._changed = False  # another action was executed than the last one proposed
         self._enter(Phase.ABOVE)
 
     @property
@@ -129,6 +136,9 @@ class Expert:
         position = np.asarray(state[EE_POSITION], dtype=np.float64)
         rotation = matrix_from_quaternion(state[EE_QUATERNION])
         self._perceive(perceived)
+        if self._changed:
+            self._changed = False
+            self._plan_anew(position, float(state[POSITION][7:].sum()), perceived)
         velocity = np.zeros(3) if self._last_position is None else position - self._last_position
         self._last_position = position.copy()
         if self._object is None or self._bin is None:
@@ -153,10 +163,35 @@ class Expert:
         own = self.settings
         translation = translation + self._random.normal(0, own.position_noise, 3)
         turn = turn + self._random.normal(0, own.rotation_noise, 3)
-        return Decision(np.concatenate([translation, turn, [self._gripper]]))
+        self._proposed = np.concatenate([translation, turn, [self._gripper]])
+        return Decision(self._proposed.copy())
 
     def executed(self, action: Array) -> None:
-        """Nothing to do: every action is planned anew from what was observed."""
+        """Plan anew where it is not what was proposed; limits of the space change nothing."""
+        if self._proposed is None:
+            return
+        proposed = np.clip(self._proposed, self.action_space.low, self.action_space.high)
+        done = np.clip(action, self.action_space.low, self.action_space.high)
+        self._changed = not np.allclose(done, proposed, rtol=0, atol=1e-9)
+
+    def _plan_anew(self, position: Array, width: float, perceived: NDArray[np.float64]) -> None:
+        """Drop the plan that stands since the hand closed, from the present posture on."""
+        if not Phase.DESCEND < self._phase < Phase.RELEASE:
+            return
+        if width < EMPTY_WIDTH:
+            self._gripper = 1.0
+            self._enter(Phase.ABOVE)
+            return
+        obstacle = perceived[OBSTACLE]
+        top = float(obstacle[2] + obstacle[9] / 2)
+        higher = np.isfinite(top) and top > self._obstacle_top + 0.005
+        if higher:
+            self._obstacle_top = top
+        if higher and self._phase in (Phase.TRANSIT, Phase.LIFT):
+            assert self._object is not None
+            # Straight up from here, then on.
+            self._object[:2] = position[:2]
+            self._enter(Phase.LIFT)
 
     def _enter(self, phase: Phase) -> None:
         self._phase = phase

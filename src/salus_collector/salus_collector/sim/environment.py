@@ -79,6 +79,7 @@ class PandaPickPlace(gymnasium.Env[Observation, Array]):
         self._renderer: CameraRenderer | None = None
         self._disturbance: Disturbance = NoDisturbance()
         self._over = True
+        self._force: Array = np.zeros(SUBSTEPS)
         self._seed = 0
         self._idle_steps = 0
         self._opening = 0.0
@@ -120,6 +121,7 @@ class PandaPickPlace(gymnasium.Env[Observation, Array]):
         self.monitor.reset(drawn.idle_steps)
         self._controller.reset()
         self._opening = self.world.opening
+        self._force = np.zeros(SUBSTEPS)
         self._over = False
         self._observe()
         info = self._info() | {
@@ -136,7 +138,8 @@ class PandaPickPlace(gymnasium.Env[Observation, Array]):
             truncated (the step limit or an unstable simulation did), and a dictionary:
             `event`: EventReport of what ended it, or None; `onset`: EventReport of a candidate
             that appeared at this step, or None; `milestones`: (name, row) of all so far; `step`;
-            `held`.
+            `held`; `contact_force`, (SUBSTEPS,) what the collision rule reads: the largest force
+            between robot, or held object, and what they are not to touch [N].
 
         Raises:
             ActionError: wrong size, or not finite; nothing has changed.
@@ -158,6 +161,9 @@ class PandaPickPlace(gymnasium.Env[Observation, Array]):
             discarded = EventReport(Outcome.DISCARDED, confirm_step=world.step, reason=reason)
             return dict(self._observation), 0.0, False, True, self._info(event=discarded)
         world.refresh()
+        self._force = self._contacts.robot_force
+        if world.held:
+            self._force = np.maximum(self._force, self._contacts.object_force)
         update = self.monitor.update(self._facts())
         world.held, world.ever_held = self.monitor.held, self.monitor.ever_held
         self._opening = world.opening
@@ -182,6 +188,13 @@ class PandaPickPlace(gymnasium.Env[Observation, Array]):
         if self._renderer is None:
             self._renderer = CameraRenderer(self.world.model, self.config.image_size)
         return self._renderer
+
+    def go_on(self) -> None:
+        """Let an episode that is over be stepped further, to see what a contact goes on to do.
+
+        Its event stays what it was; every further step says again that it is over.
+        """
+        self._over = False
 
     def freeze_stall(self, frozen: bool) -> None:
         """Stop the stall clock, or let it run on: it stands while the supervisor holds."""
@@ -306,6 +319,7 @@ class PandaPickPlace(gymnasium.Env[Observation, Array]):
             "onset": onset,
             "milestones": self.monitor.milestones,
             "held": self.world.held,
+            "contact_force": self._force,
         }
 
     def _observation_space(self) -> gymnasium.spaces.Dict:

@@ -204,6 +204,11 @@ class Session:
         return self.record
 
     @property
+    def contact_force(self) -> NDArray[np.float64]:
+        """Forces of the latest step that the collision rule reads, one a substep [N]."""
+        return np.asarray(self._info.get("contact_force", np.zeros(1)), np.float64)
+
+    @property
     def rows(self) -> int:
         """Rows of the running episode so far, or of the one that ended last."""
         return 1 + round((self._last_stamp - self._first_stamp) / (SECOND * self.step_period))

@@ -292,3 +292,7 @@ class SupervisorNode(Node):
 def main() -> None:
     """Run supervisor_node as a process."""
     run_node(SupervisorNode)
+
+
+if __name__ == "__main__":
+    main()

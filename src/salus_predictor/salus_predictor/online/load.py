@@ -17,6 +17,11 @@ GROUP: Final = "salus.models"
 SHIPPED: Final = "shipped"
 
 
+def model_folder(path: str) -> Path:
+    """The folder that a model's name stands for; `shipped` is the one in the package."""
+    return Path(__file__).parents[1] / SHIPPED if path == SHIPPED else Path(path)
+
+
 def load_watched(path: str) -> WatchedModel:
     """The model of a folder, with its calibration; `shipped` is the one in the package.
 
@@ -24,7 +29,7 @@ def load_watched(path: str) -> WatchedModel:
         FormatError: it is no model folder, or there is no shipped model in this installation.
         UnknownNameError: its kind has no loader here; lists those that have.
     """
-    folder = Path(__file__).parents[1] / SHIPPED if path == SHIPPED else Path(path)
+    folder = model_folder(path)
     described = folder / "model.yaml"
     if not described.is_file():
         hint = "this installation ships no model" if path == SHIPPED else "give a model's folder"

@@ -16,7 +16,7 @@ from salus_predictor.supervisor.intervention import Demand, Intervention, most_s
 from salus_predictor.supervisor.machine import Machine, Manual
 from salus_predictor.supervisor.posture import Posture
 from salus_predictor.supervisor.risk import Risk
-from salus_predictor.supervisor.rules import RuleBook
+from salus_predictor.supervisor.rules import DemandsOf, RuleBook
 
 Array = NDArray[np.float64]
 
@@ -89,6 +89,7 @@ class Supervisor:
         config: rules and limits.
         mode: how much it may do; None: SHADOW until a forecast says that the model was calibrated
             on the policy it watches, ACTIVE from then on.
+        demands: what asks for interventions; the rules of `config` unless told.
 
     Attributes:
         machine: the state, for the operator's requests.
@@ -96,13 +97,18 @@ class Supervisor:
     """
 
     def __init__(
-        self, space: ActionSpace, step_period: float, config: SupervisorConfig, mode: Mode | None
+        self,
+        space: ActionSpace,
+        step_period: float,
+        config: SupervisorConfig,
+        mode: Mode | None,
+        demands: DemandsOf = RuleBook,
     ) -> None:
         self.space, self._asked_mode = space, mode
         self.mode = Mode.SHADOW if mode is None else mode
         hold_limit = max(1, round(config.hold_limit / step_period))
         self.machine = Machine(hold_limit)
-        self._rules = RuleBook(config, step_period)
+        self._rules = demands(config, step_period)
         self._commands = Commands(space, step_period, config.retreat, config.slow_factor)
         self.interventions = 0
 

@@ -14,6 +14,7 @@ from salus_predictor.supervisor.core import Mode, Ruling, StepInputs, Supervisor
 from salus_predictor.supervisor.failsafe import ClockWatch, ContractWatch, forecast_age_fault
 from salus_predictor.supervisor.machine import Machine, Manual
 from salus_predictor.supervisor.risk import Risk
+from salus_predictor.supervisor.rules import DemandsOf, RuleBook
 from salus_predictor.supervisor.slots import Array, Proposal, Slot, Slots
 
 PAST_EPISODES = 8
@@ -55,13 +56,26 @@ class Release:
 class Gate:
     """Collects messages in any order; every method returns the steps that it let be decided.
 
+    Args:
+        config: rules and limits.
+        mode: how much it may do; None: by the calibration (`Supervisor`).
+        patience: how long to wait.
+        demands: what asks for interventions; the rules of `config` unless told.
+
     Attributes:
         supervisor: rules on steps; None until a contract has come.
         counts: what was late, double, dropped or waited for in vain.
     """
 
-    def __init__(self, config: SupervisorConfig, mode: Mode | None, patience: Patience) -> None:
+    def __init__(
+        self,
+        config: SupervisorConfig,
+        mode: Mode | None,
+        patience: Patience,
+        demands: DemandsOf = RuleBook,
+    ) -> None:
         self._config, self._mode, self._patience = config, mode, patience
+        self._demands = demands
         self.supervisor: Supervisor | None = None
         self.contract: Contract | None = None
         self.counts: Counter[str] = Counter()
@@ -202,7 +216,7 @@ class Gate:
         manual = Manual.NONE if self.supervisor is None else self.supervisor.machine.manual
         self.contract = contract
         self.supervisor = Supervisor(
-            contract.action_space, contract.step_period, self._config, self._mode
+            contract.action_space, contract.step_period, self._config, self._mode, self._demands
         )
         self._clock = ClockWatch(contract.step_period)
         if manual is not Manual.NONE:

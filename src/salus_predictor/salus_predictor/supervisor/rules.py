@@ -1,6 +1,8 @@
 """From forecasts to demands: thresholds, debounce, hysteresis, cooldown and the budget."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -11,6 +13,20 @@ from salus_predictor.supervisor.risk import Risk, RiskLevel
 
 TOLERANCE = 1e-6
 """Seconds by which a horizon may exceed `within`, for rounding."""
+
+
+class Demands(Protocol):
+    """Says what is asked for, step by step; `RuleBook` by rules, a study by the clock."""
+
+    def begin(self) -> None:
+        """Begin an episode."""
+
+    def step(self, risk: Risk | None) -> list[Demand]:
+        """What is asked for at this step, given its forecast; None where none can be trusted."""
+
+
+type DemandsOf = Callable[[SupervisorConfig, float], Demands]
+"""Makes them for a configuration and a step period [s]."""
 
 
 @dataclass

@@ -1,0 +1,206 @@
+"""The layouts of RViz and Foxglove: classes, property names and topics; RViz itself is not here."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from salus_data import topic_names
+from salus_data.types import FAILURE_TYPES
+
+CONFIG = Path(__file__).parents[3] / "config"
+
+# Property names from the constructors of rviz_default_plugins (ros2/rviz, branch jazzy: grid,
+# marker_array, path, pose and image displays, qos_profile_property.cpp, orbit view controller).
+COMMON = {"Class", "Enabled", "Name", "Value"}
+TOPIC = {"Depth", "Durability Policy", "History Policy", "Reliability Policy", "Value"}
+PROPERTIES = {
+    "rviz_default_plugins/Grid": {
+        "Alpha",
+        "Cell Size",
+        "Color",
+        "Line Style",
+        "Normal Cell Count",
+        "Offset",
+        "Plane",
+        "Plane Cell Count",
+        "Reference Frame",
+    },
+    "rviz_default_plugins/MarkerArray": {"Namespaces", "Topic"},
+    "rviz_default_plugins/Image": {
+        "Max Value",
+        "Median window",
+        "Min Value",
+        "Normalize Range",
+        "Topic",
+    },
+    "rviz_default_plugins/Path": {
+        "Alpha",
+        "Buffer Length",
+        "Color",
+        "Head Diameter",
+        "Head Length",
+        "Length",
+        "Line Style",
+        "Line Width",
+        "Offset",
+        "Pose Color",
+        "Pose Style",
+        "Radius",
+        "Shaft Diameter",
+        "Shaft Length",
+        "Topic",
+    },
+    "rviz_default_plugins/Pose": {
+        "Alpha",
+        "Axes Length",
+        "Axes Radius",
+        "Color",
+        "Head Length",
+        "Head Radius",
+        "Shaft Length",
+        "Shaft Radius",
+        "Shape",
+        "Topic",
+    },
+}
+POLICIES = {
+    "Durability Policy": {"Transient Local", "Volatile"},
+    "History Policy": {"Keep Last", "Keep All"},
+    "Reliability Policy": {"Reliable", "Best Effort"},
+}
+
+
+def known_topics() -> set[str]:
+    """Every topic of the graph, with the default namespace."""
+    names = {v for k, v in vars(topic_names).items() if k.isupper() and isinstance(v, str)}
+    names |= {topic_names.image_topic(camera) for camera in ("front", "wrist")}
+    space = topic_names.NAMESPACE
+    return {name if name.startswith("/") else f"{space}/{name}" for name in names}
+
+
+@pytest.fixture(scope="module")
+def rviz() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((CONFIG / "salus.rviz").read_text())
+    return loaded
+
+
+def test_displays_have_the_properties_that_rviz_knows(rviz: dict[str, Any]) -> None:
+    displays = rviz["Visualization Manager"]["Displays"]
+    for display in displays:
+        known = PROPERTIES[display["Class"]] | COMMON
+        assert set(display) <= known, display["Name"]
+        if "Topic" in display:
+            assert set(display["Topic"]) == TOPIC
+            for policy, choices in POLICIES.items():
+                assert display["Topic"][policy] in choices
+    names = {display["Name"] for display in displays}
+    assert {"Scene", "Risk", "Front camera", "Wrist camera"} <= names
+    fixed = rviz["Visualization Manager"]["Global Options"]["Fixed Frame"]
+    assert fixed == "base_link"
+
+
+def test_every_topic_of_rviz_is_one_of_the_graph(rviz: dict[str, Any]) -> None:
+    shown = {
+        display["Topic"]["Value"]
+        for display in rviz["Visualization Manager"]["Displays"]
+        if "Topic" in display
+    }
+    assert shown <= known_topics()
+    assert len(shown) == 6
+
+
+def test_every_topic_of_foxglove_is_one_of_the_graph() -> None:
+    layout = json.loads((CONFIG / "foxglove.json").read_text())
+    panels = layout["configById"]
+    shown: set[str] = set()
+    for panel in panels.values():
+        shown |= set(panel.get("topics", {}))
+        shown |= {path["value"].split(".")[0] for path in panel.get("paths", [])}
+        shown |= {
+            panel[key].split(".")[0] for key in ("topicPath", "topicToRender") if key in panel
+        }
+        if "imageTopic" in panel.get("imageMode", {}):
+            shown.add(panel["imageMode"]["imageTopic"])
+    assert shown <= known_topics()
+    assert set(leaves(layout["layout"])) == set(panels)
+    paths = panels["Plot!risk"]["paths"]
+    # The longest of four horizons, row by row.
+    assert [path["label"] for path in paths] == list(FAILURE_TYPES)
+    assert [path["value"] for path in paths] == [
+        f"/salus/forecast.probability[{3 * len(FAILURE_TYPES) + k}]"
+        for k in range(len(FAILURE_TYPES))
+    ]
+
+
+def leaves(layout: Any) -> list[str]:
+    if isinstance(layout, str):
+        return [layout]
+    return leaves(layout["first"]) + leaves(layout["second"])
+
+
+@pytest.mark.ros
+@pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")
+def test_the_risk_is_drawn_from_what_the_graph_says() -> None:
+    pytest.importorskip("salus_msgs.msg")
+    import numpy as np
+    from salus_msgs.msg import FailureForecast, SupervisorState
+    from visualization_msgs.msg import Marker, MarkerArray
+
+    from salus_predictor.nodes.risk_view_node import RiskViewNode
+    from salus_ros import convert, topics
+    from salus_ros.domain import claimed_domain
+    from salus_ros.graph import Graph
+
+    heard: dict[str, Marker] = {}
+
+    def keep(message: MarkerArray) -> None:
+        for marker in message.markers:
+            heard[marker.text.split("\n")[0] or str(marker.type)] = marker
+
+    with claimed_domain() as domain, Graph(domain) as graph:
+        from rclpy.node import Node
+
+        graph.add(RiskViewNode, {"every": 1})
+        ear = graph.add(lambda **options: Node("ear", **options))
+        ear.create_subscription(MarkerArray, topics.RISK_MARKERS, keep, topics.STEP_QOS)
+        forecasts = ear.create_publisher(FailureForecast, topics.FORECAST, topics.STEP_QOS)
+        states = ear.create_publisher(SupervisorState, topics.SUPERVISOR, topics.LATCHED_QOS)
+        paths = ear.create_publisher(type(convert.path_message(np.zeros((1, 3)), 0)),
+                                     topics.CHUNK_PATH, topics.STEP_QOS)  # fmt: skip
+        assert graph.spin_until(
+            lambda: (
+                ear.count_publishers(topics.RISK_MARKERS)
+                and ear.count_subscribers(topics.FORECAST)
+                and ear.count_subscribers(topics.CHUNK_PATH)
+            )
+        )
+        states.publish(SupervisorState(state=3, mode=3, would_be_state=3, reason="miss ahead"))
+        paths.publish(convert.path_message(np.array([[0.4, 0, 0.2], [0.5, 0, 0.2]]), 5))
+        probability = np.zeros((2, 4))
+        probability[:, 2] = (0.4, 0.9)
+        levels = np.ones((2, 4), np.uint8)
+        levels[1, 2] = 3
+
+        def told() -> bool:
+            forecasts.publish(
+                FailureForecast(
+                    header=convert.header(10),
+                    step_period=1 / 30,
+                    horizons=[1 / 30, 0.5],
+                    failure_types=list(FAILURE_TYPES),
+                    probability=probability.ravel().tolist(),
+                    levels=levels.ravel().tolist(),
+                )
+            )
+            return {"HOLDING", "miss", str(Marker.LINE_STRIP)} <= set(heard)
+
+        assert graph.spin_until(told)
+    line = heard[str(Marker.LINE_STRIP)]
+    first, last = line.colors
+    assert first.g > first.r, "no risk now: green"
+    assert last.r > last.g, "0.4 within the first step: warmer"
+    assert heard["miss"].text == "miss\n90 %"
+    assert "miss ahead" in heard["HOLDING"].text
