@@ -1,5 +1,7 @@
 """Baselines do what their sources say, and find what they are meant to find and nothing else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -100,6 +102,15 @@ def planted_clock(first: int):
     return make_data(
         [record(first + i, kinds[i % 4], int(n)) for i, n in enumerate(lengths)], lengths
     )
+
+
+def test_the_highest_scores_keep_the_highest_rate(train) -> None:
+    """Few rows have them, but a prior must not put them below the next."""
+    ahead = train.labels[:, -1].any(axis=1)
+    score = np.where(ahead, 1.0, 0.0) + np.random.default_rng(0).normal(size=len(ahead)) / 5
+    found = BinnedMap.fit(score, train)(score).probability[:, -1].sum(axis=1)
+    top = np.argsort(score)[-10:]
+    assert found[top].min() > 0.9
 
 
 def test_elapsed_time_finds_a_planted_clock(train, test_set) -> None:
@@ -210,12 +221,25 @@ def test_sequence_models_do_not_see_the_future(kind) -> None:
         assert torch.allclose(model(rows)[:, :7], model(rows[:, :7]), atol=1e-6)
 
 
-def test_what_is_summed_over_an_episode_grows_faster_before_a_failure(train, test_set) -> None:
-    """The sum itself is a clock where episodes differ in length, so its growth is looked at."""
-    score = safe(SafeMlp)(train, 0)(test_set)
-    last = test_set.starts + [r.onset_step - 1 for r in test_set.records]
-    failed = [r.failure_type >= 0 for r in test_set.records]
-    assert roc_auc_score(failed, score[last] - score[last - 5]) > 0.75
+def shown_from_the_start(seed: int, episodes: int):
+    """Episodes of 60 steps, whose second embedding is higher in failures at every step.
+
+    SAFE-MLP sums over steps: where lengths differ it measures them, and its loss counts a step once
+    for every step after it, so that what only the last steps show hardly counts.
+    """
+    data = random_data(seed, episodes, informative=False, first=1000 * seed, length=60)
+    failed = np.array([r.failure_type >= 0 for r in data.records])
+    embedding = data.embedding.copy()
+    embedding[:, 1] += failed[data.episode_of_row]
+    return replace(data, embedding=embedding), failed
+
+
+def test_models_of_outcomes_learn_from_outcomes() -> None:
+    train, _ = shown_from_the_start(1, 80)
+    test_set, failed = shown_from_the_start(2, 40)
+    for fit in (safe(SafeMlp), safe(SafeLstm)):
+        score = fit(train, 0)(test_set)
+        assert roc_auc_score(failed, score[test_set.ends - 3]) > 0.8
 
 
 def test_actprobe_reads_action_signals_under_either_name(train) -> None:
