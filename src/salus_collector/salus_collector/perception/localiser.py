@@ -125,6 +125,9 @@ def shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     block = height // PIXELS
     if block == 1:
         return image
-    blocks = image.reshape(PIXELS, block, PIXELS, block, 3)
-    means: NDArray[np.float32] = blocks.mean(axis=(1, 3), dtype=np.float32)
-    return means.round().astype(np.uint8)
+    # A mean over two axes of a view costs numpy ten times as much as these sums.
+    total = np.zeros((PIXELS, PIXELS, 3), np.uint32)
+    for row in range(block):
+        for column in range(block):
+            total += image[row::block, column::block]
+    return np.rint(total / block**2).astype(np.uint8)
