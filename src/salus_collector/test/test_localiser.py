@@ -8,10 +8,10 @@ import torch
 
 from salus_collector.perception import frames
 from salus_collector.perception.localiser import Localiser, Sighting, shrink
-from salus_collector.perception.network import PIXELS, LocaliserNetwork
+from salus_collector.perception.network import LocaliserNetwork
 from salus_collector.perception.seeing import SeeingPolicy
 from salus_collector.perception.signals import VISUAL_COLUMNS, visual_signals
-from salus_collector.perception.targets import footprint_gap, in_gripper_frame, truth
+from salus_collector.perception.targets import PIXELS, footprint_gap, in_gripper_frame, truth
 from salus_collector.perception.train import fit, measure
 from salus_collector.plan import plan_episode
 from salus_collector.policy.expert import Expert
