@@ -42,6 +42,7 @@ def collect(
     image_size: int = 256,
     model: str = "",
     supervise: str = "shadow",
+    bag: bool = False,
 ) -> Collected:
     """Collect mixed expert episodes below `out`, on ROS domains that nobody else uses.
 
@@ -62,6 +63,7 @@ def collect(
         config=shared_file("config", "collect.yaml"),
         model=model,
         supervise=supervise,
+        bag=bag,
     )
     before = os.environ.get("ROS_DOMAIN_ID")
     with claimed_domain() as domain:

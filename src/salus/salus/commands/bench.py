@@ -1,5 +1,7 @@
 """`salus bench`: how fast, how small and how safe, each against a named alternative."""
 
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -126,3 +128,28 @@ def online(
     from salus.bench.online import measure
 
     harness.run("online", lambda: measure(model, policy, episodes, collected), as_json=as_json)
+
+
+@app.command("bag")
+def bag(
+    bags: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Bags such as out/run1/bags/w0_0; without one, some are collected."),
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=2, help="Episodes that are collected.")] = 12,
+    rounds: Rounds = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Import against a bare read, storage, reads against LeRobotDataset (some minutes)."""
+    from salus.bench.bags import measure
+    from salus.bench.collecting import collect
+
+    with tempfile.TemporaryDirectory(prefix="salus-bench-") as scratch:
+
+        def run() -> harness.Benchmark:
+            if bags:
+                return measure(bags, rounds)
+            collect(Path(scratch), episodes, 1, bag=True)
+            return measure([Path(scratch, "bags", "w0_0")], rounds)
+
+        harness.run("bag", run, as_json=as_json)
