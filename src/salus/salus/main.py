@@ -23,6 +23,7 @@ from salus.commands import (
     signals,
     stores,
     study,
+    study_predictor,
     summary,
     train,
 )
@@ -59,6 +60,7 @@ app.command("info")(stores.info)
 app.command("merge")(stores.merge)
 app.command("show")(stores.show)
 bench.app.command("bag")(bench_bag.bag)
+study.app.command("predictor")(study_predictor.predictor)
 app.add_typer(bench.app, name="bench")
 app.add_typer(study.app, name="study")
 
