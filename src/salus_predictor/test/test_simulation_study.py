@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learning import make_data, write_store
+from learning import make_contract, make_data, write_store
 
+from salus_data.contract import Column
 from salus_data.errors import FormatError, UnknownNameError
 from salus_data.types import Outcome
 from salus_predictor.baselines.constants import AlwaysNegative
 from salus_predictor.baselines.signals import published_signal, single_signal
 from salus_predictor.evaluation.overlap import OverlapError
+from salus_predictor.model.inputs import choose_inputs
 from salus_predictor.steps import StepData
 from salus_predictor.studies.simulation import study as study_module
 from salus_predictor.studies.simulation.plan import (
@@ -182,6 +184,21 @@ def test_parts_of_the_data(train_set: StepData, test_set: StepData) -> None:
 def test_groups_of_signals(train_set: StepData) -> None:
     groups = signal_groups(train_set.contract, "slip,noise,object_distance")
     assert groups == {"policy": ("slip", "noise"), "objects": ("object_distance",)}
+
+
+def test_what_is_about_objects_is_not_portable() -> None:
+    names = ("planned_height", "planned_object_height", "planned_clearance", "seen_object_x")
+    names = (*names, "object_distance", "seen_planned_object_x", "joint_effort", "epistemic")
+    contract = make_contract(signals=tuple(Column(name, "1") for name in names))
+    assert choose_inputs(contract, "portable") == ("planned_height", "joint_effort", "epistemic")
+    groups = signal_groups(contract, ",".join(names))
+    assert groups == {
+        "policy": ("epistemic",),
+        "plan": (*names[:3], "seen_planned_object_x"),
+        "robot": ("joint_effort",),
+        "objects": ("object_distance",),
+        "localiser": ("seen_object_x",),
+    }
 
 
 def test_an_unknown_section_is_named() -> None:

@@ -10,7 +10,7 @@ from salus_data.contract import Contract
 from salus_data.errors import UnknownNameError
 from salus_data.signals import ROBOT_SIGNALS
 from salus_data.types import Outcome
-from salus_predictor.model.inputs import INPUT_SETS, PERCEIVED, SEEN, choose_inputs
+from salus_predictor.model.inputs import INPUT_SETS, PERCEIVED, PLANNED, SEEN, choose_inputs
 from salus_predictor.steps import StepData
 from salus_predictor.training.options import TrainOptions
 
@@ -156,6 +156,8 @@ def signal_groups(contract: Contract, inputs: str) -> dict[str, tuple[str, ...]]
     robot = {signal.name for signal in ROBOT_SIGNALS} - set(PERCEIVED)
 
     def group(name: str) -> str:
+        if name.removeprefix(SEEN).startswith(PLANNED):
+            return "plan"
         if name.startswith(SEEN):
             return "localiser"
         if name in PERCEIVED:
@@ -163,7 +165,7 @@ def signal_groups(contract: Contract, inputs: str) -> dict[str, tuple[str, ...]]
         return "robot" if name in robot else "policy"
 
     names = choose_inputs(contract, inputs)
-    order = ("policy", "robot", "objects", "localiser")
+    order = ("policy", "plan", "robot", "objects", "localiser")
     found = {key: tuple(name for name in names if group(name) == key) for key in order}
     return {key: members for key, members in found.items() if members}
 
