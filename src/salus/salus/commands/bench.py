@@ -153,3 +153,33 @@ def bag(
             return measure([Path(scratch, "bags", "w0_0")], rounds)
 
         harness.run("bag", run, as_json=as_json)
+
+
+@app.command("train")
+def train(
+    stores: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Stores to train on; without any, episodes are made up."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Of the network, none left out.")] = 50,
+    steps: Annotated[
+        int, typer.Option(min=2000, help="Training steps of the made-up episodes.")
+    ] = 100_000,
+    signals: Annotated[
+        int, typer.Option(min=4, help="Of the made-up episodes; SmolVLA's portable set has 25.")
+    ] = 25,
+    inputs: Annotated[
+        str, typer.Option(help="Of the stores: `core`, `portable`, `perceived`, or signals.")
+    ] = "portable",
+    as_json: AsJson = False,
+) -> None:
+    """Training for 50 epochs, a step of the trained predictor, its folder (minutes).
+
+    Times of training are per 100,000 steps. A step is measured without the robot: signals in,
+    forecast out.
+    """
+    from salus.bench.train import measure
+
+    harness.run(
+        "train", lambda: measure(stores or (), epochs, steps, signals, inputs), as_json=as_json
+    )

@@ -12,7 +12,8 @@ from salus_predictor.evaluation.figure import tree_to_json
 from salus_predictor.evaluation.overlap import OverlapError, overlap
 from salus_predictor.evaluation.protocol import describe, rules_json
 from salus_predictor.evaluation.thresholds import Thresholds
-from salus_predictor.model.folder import Model, load_model
+from salus_predictor.model.folder import Model
+from salus_predictor.model.reading import load_model
 from salus_predictor.online.load import model_folder
 from salus_predictor.steps import StepData
 
