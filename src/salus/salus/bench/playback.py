@@ -94,6 +94,8 @@ class Heard:
     actions: dict[int, PolicyAction] = field(default_factory=dict)
     proposals: dict[int, PolicyAction] = field(default_factory=dict)
     forecasts: dict[int, FailureForecast] = field(default_factory=dict)
+    all_proposals: dict[int, list[PolicyAction]] = field(default_factory=dict)
+    all_forecasts: dict[int, list[FailureForecast]] = field(default_factory=dict)
     states: list[SupervisorState] = field(default_factory=list)
     at: dict[tuple[str, int], float] = field(default_factory=dict)
     """Wall time [s] by topic and step, of what was heard and of what was published."""
@@ -225,6 +227,9 @@ class PlaybackRobot(Node):
             if heard is None:
                 return
             step = int(message.step)
+            every = getattr(heard, f"all_{kind}", None)
+            if every is not None:
+                every.setdefault(step, []).append(message)
             if step not in getattr(heard, kind):
                 getattr(heard, kind)[step] = message
                 heard.at[kind, step] = time.perf_counter()

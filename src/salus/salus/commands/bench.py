@@ -102,3 +102,19 @@ def online(
     from salus.bench.online import measure
 
     harness.run("online", lambda: measure(model, policy, episodes, collected), as_json=as_json)
+
+
+@app.command("faults-online")
+def faults_online(
+    model: Annotated[str, typer.Option(help="Folder of the predictor, or `shipped`.")] = "shipped",
+    faults: Annotated[int, typer.Option(min=1, help="How many faults strike.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """Kill, freeze, flood, disorder, NaN, clock jumps on a running graph (half an hour).
+
+    Every command is judged from outside; an unsafe one, a late hold, a wrong reason or a graph that
+    does not recover is a finding.
+    """
+    from salus.bench.faults_online import measure
+
+    harness.run("faults-online", lambda: measure(model, faults), as_json=as_json)

@@ -1,1 +1,1 @@
-"""What a viewer is shown of the risk: shapes without ROS (`marks`), published by `risk_view_node`."""
+"""What a viewer is shown of the risk, as shapes without ROS; risk_view_node publishes them."""
