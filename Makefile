@@ -8,7 +8,7 @@ help:  ## what there is
 setup:  ## install what is missing and build the workspace (a minute; seconds when done)
 	@scripts/setup.sh
 
-demo: setup  ## collect 48 labelled episodes, examine them, write a summary page (under 5 minutes)
+demo: setup  ## collect 32 labelled episodes of SmolVLA, examine them, write a summary page (under 5 minutes)
 	@. ./env.sh && scripts/demo.sh
 
 lint:  ## ruff and mypy --strict

@@ -28,6 +28,7 @@ ARGUMENTS = {
     "model": ("shipped", "folder of the model, or `shipped`"),
     "supervise": ("auto", "shadow, active, or auto: by what the model was calibrated on"),
     "rules": ("", "YAML file of the supervisor; empty: config/supervisor.yaml"),
+    "black_box": ("out/black_box", "folder of bags around warnings and interventions; none: off"),
     "simulate": ("false", "start a simulated robot and its policy, too"),
     "episodes": ("20", "simulate: episodes"),
     "out": ("out/monitored", "simulate: folder of the recorded episodes"),
@@ -67,13 +68,18 @@ def start(context: LaunchContext) -> list:
     settings.check()
     simulate = given["simulate"].lower() == "true"
     files = [str(path) for path in settings.parameter_files(0)]
+    nodes = [*WATCH, *(ROBOT if simulate else ())]
+    box = given["black_box"]
+    own = {"black_box_node": [{"folder": str(Path(box).resolve())}]}
+    if box != "none":
+        nodes.append(("salus_predictor", "black_box_node"))
     return [
         Node(
             package=package,
             executable=executable,
             namespace=NAMESPACE,
-            parameters=files,
+            parameters=[*files, *own.get(executable, [])],
             output="screen",
         )
-        for package, executable in (*WATCH, *(ROBOT if simulate else ()))
+        for package, executable in nodes
     ]

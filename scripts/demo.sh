@@ -5,12 +5,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=out/demo
 say() { printf '\n== %s\n' "$*"; }
 
-say "1/3 collect 48 episodes of the scripted expert, most of them disturbed (about a minute on 2 cores)"
-salus collect --episodes 48 --workers 2 --seed 1 --out "$out"
+say "1/3 collect 32 episodes of the SmolVLA ensemble, most of them disturbed (two minutes on 2 cores)"
+salus collect --policy smolvla --episodes 32 --workers 2 --seed 1 --out "$out"
 
 say "2/3 examine them: broken data, labels that lie, clocks that give the label away"
 salus doctor "$out"
 
 say "3/3 one page to look at"
-page=$(salus summary "$out" --out "$out/summary.html" --title "SALUS demo: 48 episodes of the scripted expert")
+page=$(salus summary "$out" --out "$out/summary.html" --title "SALUS demo: 32 episodes of a SmolVLA ensemble")
 say "done; open $page"

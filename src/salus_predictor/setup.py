@@ -25,6 +25,8 @@ setup(
     entry_points={
         "console_scripts": [
             "predictor_node = salus_predictor.nodes.predictor_node:main",
+            "replay_node = salus_predictor.nodes.replay_node:main",
+            "black_box_node = salus_predictor.nodes.black_box_node:main",
             "supervisor_node = salus_predictor.nodes.supervisor_node:main",
             "risk_view_node = salus_predictor.nodes.risk_view_node:main",
         ],

@@ -16,8 +16,11 @@ from salus.commands import (
     evaluate,
     import_bag,
     import_rollouts,
+    lerobot,
     monitor,
     relabel,
+    replay,
+    signals,
     stores,
     study,
     summary,
@@ -34,12 +37,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("collect")(collect.collect)
-app.command("export-lerobot")(clone.export_lerobot)
+app.command("export-demonstrations")(clone.export_demonstrations)
+app.command("export-lerobot")(lerobot.export_lerobot)
+app.command("import-lerobot")(lerobot.import_lerobot)
 app.command("clone")(clone.clone)
 app.command("monitor")(monitor.monitor)
+app.command("replay")(replay.replay)
 app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
 app.command("migrate")(relabel.migrate)
+app.command("signals")(signals.signals)
 app.command("summary")(summary.summary)
 app.command("train")(train.train)
 app.command("calibrate")(calibrate.calibrate)

@@ -4,4 +4,5 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "salus_predictor" / "test")]
+OTHERS = [HERE.parents[1] / package / "test" for package in ("salus_predictor", "salus_data")]
+sys.path[:0] = [str(HERE), *map(str, OTHERS)]

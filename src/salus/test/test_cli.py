@@ -14,8 +14,8 @@ from salus.main import app, main
 from salus_data.faults import CONTRACT, IMAGES, noise_episode
 from salus_data.writer import StoreWriter
 
-COMMANDS = ("collect", "doctor", "relabel", "migrate", "summary", "bench")
-BENCHMARKS = ("sim", "workers", "record", "labels", "collect", "faults")
+COMMANDS = ("collect", "doctor", "relabel", "migrate", "summary", "signals", "bench")
+BENCHMARKS = ("sim", "workers", "record", "labels", "collect", "faults", "policy")
 
 
 @pytest.fixture
@@ -134,3 +134,19 @@ def test_the_label_benchmark_prints_json(salus):
     result = json.loads(out)
     assert status in (0, 1)
     assert result["facts"]["positive_cells"] == 12_650
+
+
+def test_signals_are_told_one_by_one_beside_clocks(salus, store):
+    status, out, _ = salus("signals", store, "--json", "--replicates", 0)
+    cells = json.loads(out)["cells"]
+    assert status == 0
+    told = {cell["signal"] for cell in cells}
+    assert told > {column.name for column in CONTRACT.signals}
+    assert told > {"elapsed time", "time since milestone"}
+    status, out, _ = salus("signals", store, "--horizon", CONTRACT.horizons[1], "--markdown")
+    assert status == 0
+    assert f"within {CONTRACT.horizons[1]} steps" in out
+    assert "| elapsed time |" in out
+    status, _, error = salus("signals", store, "--horizon", 7)
+    assert status == 2
+    assert "7" in one_line(error)

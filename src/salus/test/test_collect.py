@@ -27,10 +27,10 @@ def domain():
         yield domain
 
 
-def start(out, domain, *, episodes=EPISODES, workers=1, image_size=32):
+def start(out, domain, *more, episodes=EPISODES, workers=1, image_size=32):
     command = [sys.executable, "-c", "from salus.main import main; main()", "collect", "--json"]
     command += ["--episodes", str(episodes), "--workers", str(workers), "--out", str(out)]
-    command += ["--seed", "11", "--image-size", str(image_size)]
+    command += ["--seed", "11", "--image-size", str(image_size), *more]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "ROS_DOMAIN_ID": str(domain),
@@ -45,8 +45,8 @@ def start(out, domain, *, episodes=EPISODES, workers=1, image_size=32):
     )
 
 
-def collect(out, domain, **options):
-    process = start(out, domain, **options)
+def collect(out, domain, *more, **options):
+    process = start(out, domain, *more, **options)
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
     return json.loads(output)
@@ -70,6 +70,19 @@ def one_worker(tmp_path_factory, domain):
     assert answer["episodes"] == EPISODES
     assert answer["discarded"] == []
     return out
+
+
+def test_without_ros_the_episodes_are_the_same(one_worker, domain, tmp_path):
+    collect(tmp_path, domain, "--direct")
+    assert content(tmp_path) == content(one_worker)
+
+
+def test_images_may_be_left_out_without_ros(one_worker, domain, tmp_path):
+    collect(tmp_path, domain, "--direct", "--drop-images", episodes=1)
+    store = Store.open(tmp_path / "w0.zarr")
+    assert store.contract.cameras == ()
+    whole = Store.open(one_worker / "w0.zarr")
+    assert np.array_equal(store.read("signals", 0), whole.read("signals", 0), equal_nan=True)
 
 
 def test_a_collection_is_sound(one_worker):

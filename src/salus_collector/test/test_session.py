@@ -114,3 +114,12 @@ def test_a_cut_off_episode_is_truncated_with_its_reason(session):
     assert (record.outcome, session.reason) == (Outcome.TRUNCATED, "operator")
     assert record.onset_step == -1
     assert session.rows == 2
+
+
+def test_an_episode_that_ends_in_its_idle_time_has_no_more_of_it_than_rows(session):
+    while session.idle_steps < 10:
+        session.start(session.plan.index + 1 if session.plan else 0)
+    answer(session)
+    answer(session)
+    record = session.cut_off(Outcome.STOPPED, "the operator stopped the arm")
+    assert record.idle_steps == session.rows == 3

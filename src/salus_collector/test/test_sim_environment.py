@@ -217,7 +217,7 @@ def test_observations_keep_their_values(environment):
 def test_every_drawn_scene_is_possible(seed):
     drawn = randomisation.draw(seed, SimulationConfig())
     assert drawn == randomisation.draw(seed, SimulationConfig())
-    assert 0 <= drawn.idle_steps <= 30
+    assert 0 <= drawn.idle_steps <= 90
     assert 2 * drawn.cube_half < 0.06  # the hand opens to 8 cm
     wide = np.hypot(0.08, 0.08)
     assert np.linalg.norm(np.subtract(drawn.cube, drawn.bin)) > wide + 2 * drawn.cube_half

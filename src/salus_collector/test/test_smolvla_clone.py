@@ -114,6 +114,18 @@ def test_lerobot_reads_what_was_exported(store: Path, trained: Path) -> None:
     assert item["task"] == record.task
 
 
+def test_exporting_prints_nothing_and_leaves_lerobot_as_it_was(
+    store: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from datasets.utils import are_progress_bars_disabled
+    from lerobot.datasets import dataset_writer, io_utils
+
+    export_lerobot(StoreView(store), tmp_path / "dataset", train.pose_adapter({}))
+    assert capfd.readouterr() == ("", "")
+    assert dataset_writer.embed_images is io_utils.embed_images
+    assert not are_progress_bars_disabled()
+
+
 def test_what_is_trained_on_is_what_the_policy_will_read(store: Path) -> None:
     view, adapter = StoreView(store), train.pose_adapter({})
     rows, read = policy_rows(view, 0, adapter)

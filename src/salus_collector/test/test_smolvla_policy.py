@@ -171,7 +171,7 @@ def test_the_executed_action_is_the_members_mean_under_the_first_noise(policy: S
 
 
 def run(policy: Any, seed: int = 3) -> list[RolloutStep]:
-    environment = PandaPickPlace(image_size=0, step_limit=60)
+    environment = PandaPickPlace(image_size=0, step_limit=60, idle_steps_max=20)
     steps: list[RolloutStep] = []
     rollout(environment, policy, plan_episode(seed, 0, load_mix("none")), on_step=steps.append)
     environment.close()

@@ -6,6 +6,7 @@ rosbags. So what is recorded live and what is imported from a bag go through the
 
 import json
 import math
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -34,17 +35,23 @@ def stamp_of(message: Any) -> int:
     return to_nanoseconds(message.header.stamp)
 
 
+@lru_cache(maxsize=8)
+def _joint_order(names: tuple[str, ...]) -> NDArray[np.intp]:
+    """Where each of JOINTS stands among the names of a message."""
+    try:
+        return np.array([names.index(joint) for joint in JOINTS])
+    except ValueError:
+        raise FormatError(f"joint_states has joints {list(names)}; needs {list(JOINTS)}") from None
+
+
 def joints_from(message: Any) -> Array:
     """The first (27,) of a state: positions, velocities and efforts in the order of JOINTS.
 
     Raises:
         FormatError: a joint is missing, or a quantity is not given for every joint.
     """
-    names = list(message.name)
-    try:
-        order = [names.index(joint) for joint in JOINTS]
-    except ValueError:
-        raise FormatError(f"joint_states has joints {names}; needs {list(JOINTS)}") from None
+    names = tuple(message.name)
+    order = _joint_order(names)
     for quantity in ("position", "velocity", "effort"):
         if len(getattr(message, quantity)) != len(names):
             raise FormatError(f"joint_states gives no {quantity} for every joint")

@@ -80,15 +80,22 @@ def make_data(
 
 
 def random_data(
-    seed: int, episodes: int = 60, *, noise: float = 0.6, informative: bool = True, first: int = 0
+    seed: int,
+    episodes: int = 60,
+    *,
+    noise: float = 0.6,
+    informative: bool = True,
+    first: int = 0,
+    clock: bool = True,
 ) -> StepData:
     """Successes and failures in turn; the signal `warning` grows before a failure.
 
-    Embeddings (N, 6) show the same in their first column.
+    Embeddings (N, 6) show the same in their first column. Episodes last 40 to 69 steps, so that
+    elapsed time says much about when they end; without `clock` they end at any step alike.
     """
     random = np.random.default_rng(seed)
     kinds = [None, 0, None, 1]
-    lengths = random.integers(40, 70, episodes)
+    lengths = random.integers(40, 70, episodes) if clock else 3 + random.geometric(0.02, episodes)
     records = [
         record(first + i, kinds[i % 4], int(n), abrupt=bool(i % 8 == 1))
         for i, n in enumerate(lengths)

@@ -9,6 +9,14 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Path
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosgraph_msgs.msg import Clock
 from salus_msgs.msg import (
     ActionChunk,
@@ -84,3 +92,22 @@ def qos_override(profile: QoSProfile) -> dict[str, Any]:
         "reliability": "reliable",
         "durability": "transient_local" if latched else "volatile",
     }
+
+
+def offered(profile: QoSProfile) -> Qos:
+    """A profile as the library rosbags writes it."""
+    forever = QosTime(9223372036, 854775807)
+    latched = profile.durability is DurabilityPolicy.TRANSIENT_LOCAL
+    reliable = profile.reliability is ReliabilityPolicy.RELIABLE
+    last = profile.history is HistoryPolicy.KEEP_LAST
+    return Qos(
+        QosHistory.KEEP_LAST if last else QosHistory.KEEP_ALL,
+        profile.depth,
+        QosReliability.RELIABLE if reliable else QosReliability.BEST_EFFORT,
+        QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        forever,
+        forever,
+        QosLiveliness.AUTOMATIC,
+        forever,
+        False,
+    )

@@ -33,6 +33,7 @@ from salus_data.messages import (
 from salus_ros.topics import BASE_FRAME
 
 __all__ = [
+    "NANOSECONDS",
     "ee_from",
     "ee_pose_message",
     "header",
@@ -104,7 +105,9 @@ def path_message(points: Array, nanoseconds: int) -> Path:
 def image_message(image: NDArray[np.uint8], nanoseconds: int, frame: str) -> Image:
     """An image (H, W, 3) uint8, RGB."""
     height, width, _ = image.shape
+    # Only with checks on is an array.array taken over; without, the setter copies it once more.
     message = Image(
+        check_fields=True,
         header=header(nanoseconds, frame),
         height=height,
         width=width,
@@ -112,8 +115,9 @@ def image_message(image: NDArray[np.uint8], nanoseconds: int, frame: str) -> Ima
         is_bigendian=int(sys.byteorder == "big"),
         step=3 * width,
     )
-    # Only an array.array of bytes is taken over without a check of every element.
-    message.data = array.array("B", np.ascontiguousarray(image).tobytes())
+    data = array.array("B")
+    data.frombytes(np.ascontiguousarray(image).data.cast("B"))
+    message.data = data
     return message
 
 

@@ -10,6 +10,7 @@ from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from salus_ros.memory import keep_freed_memory
 from salus_ros.topics import NAMESPACE
 
 WAKE = 0.02  # [s]
@@ -24,6 +25,7 @@ class Graph:
     """
 
     def __init__(self, domain: int, namespace: str = NAMESPACE) -> None:
+        keep_freed_memory()
         self._context = Context()
         self._context.init(args=[], domain_id=domain)
         self._namespace = namespace

@@ -11,6 +11,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from salus_data.errors import SalusError
+from salus_ros.memory import keep_freed_memory
 
 WAKE = 0.1
 """Seconds between two looks at whether the process is to end."""
@@ -40,6 +41,7 @@ def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None)
     A node that has an attribute `status` ends the process when it is no longer None. SIGINT and
     SIGTERM end it with status 0 once the node's `close` has run, where it has one.
     """
+    keep_freed_memory()
     rclpy.init(
         args=list(arguments) if arguments is not None else None,
         signal_handler_options=SignalHandlerOptions.ALL,

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from salus.collecting.direct import run_direct_worker
 from salus.collecting.settings import CollectSettings
 from salus.collecting.worker import run_worker
 from salus_collector.collection import CollectionProgress
@@ -41,20 +42,7 @@ class CollectionRun:
         """Collect; returns the exit status and prints every worker's error in one line."""
         context = multiprocessing.get_context("spawn")
         queue = context.Queue()
-        workers = [
-            context.Process(
-                target=run_worker,
-                args=(
-                    w,
-                    self._settings.workers,
-                    self._settings.ros_arguments(w),
-                    queue,
-                    bool(self._settings.model),
-                    self._settings.bag,
-                ),
-            )
-            for w in range(self._settings.workers)
-        ]
+        workers = [self._worker(context, w, queue) for w in range(self._settings.workers)]
         # Whoever ends this process with SIGTERM wants the workers ended, too.
         before = signal.signal(signal.SIGTERM, _interrupt)
         try:
@@ -77,6 +65,19 @@ class CollectionRun:
             if message:
                 self._console.print(f"salus: worker {worker}: {message}", style="red", markup=False)
         return max(status for status, _ in self._results.values())
+
+    def _worker(self, context: Any, worker: int, queue: Any) -> BaseProcess:
+        own = self._settings
+        if own.direct:
+            made = context.Process(target=run_direct_worker, args=(worker, own, queue))
+        else:
+            arguments = own.ros_arguments(worker)
+            made = context.Process(
+                target=run_worker,
+                args=(worker, own.workers, arguments, queue, bool(own.model), own.bag),
+            )
+        process: BaseProcess = made
+        return process
 
     def total(self) -> CollectionProgress:
         """The progress of all workers together."""

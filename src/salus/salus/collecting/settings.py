@@ -37,6 +37,8 @@ class CollectSettings:
         rules: YAML file of the supervisor; empty: config/supervisor.yaml.
         bag: record a rosbag2 bag a worker as well.
         localiser: adds signals of what the cameras show: `shipped`, or a file; empty: none.
+        direct: without ROS; the same episodes, faster.
+        keep_images: record them; else they are rendered for policy and localiser alone.
     """
 
     episodes: int
@@ -53,6 +55,8 @@ class CollectSettings:
     rules: str = ""
     bag: bool = False
     localiser: str = ""
+    direct: bool = False
+    keep_images: bool = True
 
     def check(self) -> None:
         """Refuse what cannot work before anything is started.
@@ -74,6 +78,13 @@ class CollectSettings:
                 f"--image-size is {self.image_size}; --localiser looks at images of {PIXELS} "
                 "pixels or a multiple"
             )
+        for option, asked in (("--model", self.model), ("--bag", self.bag)):
+            if self.direct and asked:
+                raise FormatError(f"{option} needs the ROS graph; leave out --direct")
+        if self.direct and self.realtime:
+            raise FormatError("--realtime needs the ROS graph; leave out --direct")
+        if not self.direct and not self.keep_images:
+            raise FormatError("--drop-images needs --direct: the graph records what it publishes")
         if not self.config.is_file():
             raise FormatError(f"{self.config}: no such configuration file")
         if self.out.exists() and not self.out.is_dir():
@@ -107,16 +118,19 @@ class CollectSettings:
 
     def command(self) -> str:
         """The command line that asks for this collection."""
-        left_out = (
-            ("realtime", "workers", "bag")
-            if self.model
-            else ("realtime", "workers", "bag", "model", "supervise", "rules")
-        )
+        left_out = ["realtime", "workers", "bag", "direct", "keep_images"]
+        if not self.model:
+            left_out += ["model", "supervise", "rules"]
         options = {k: v for k, v in asdict(self).items() if k not in left_out and v != ""}
         line = "salus collect " + " ".join(
             f"--{name.replace('_', '-')} {value}" for name, value in options.items()
         )
-        return line + (" --realtime" if self.realtime else "")
+        flags = {
+            " --realtime": self.realtime,
+            " --direct": self.direct,
+            " --drop-images": not self.keep_images,
+        }
+        return line + "".join(flag for flag, given in flags.items() if given)
 
     def rules_file(self) -> Path:
         """The rules of the supervisor."""

@@ -23,6 +23,7 @@ from salus_collector.nodes.sim_node import SimNode
 from salus_data.errors import SalusError
 from salus_predictor.nodes.predictor_node import PredictorNode
 from salus_predictor.nodes.supervisor_node import SupervisorNode
+from salus_ros.memory import keep_freed_memory
 from salus_ros.node import spin
 
 
@@ -47,6 +48,7 @@ def collect_in_process(
     Raises:
         SalusError: a node could not be made or go on.
     """
+    keep_freed_memory()
     rclpy.init(args=arguments)
     nodes: list[Node] = []
     executor = EventsExecutor()

@@ -83,6 +83,30 @@ def faults(
     harness.run("faults", lambda: measure(kills), as_json=as_json)
 
 
+@app.command("policy")
+def policy(
+    configuration: Annotated[
+        str, typer.Option(help="`small`, as it ships, or `450m`, as LeRobot publishes (6 GB).")
+    ] = "small",
+    members: Annotated[int, typer.Option(min=2, help="Of the ensemble.")] = 5,
+    noises: Annotated[int, typer.Option(min=1, help="Samples of each member.")] = 4,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Times that each alternative runs; the median counts.")
+    ] = 15,
+    device: Annotated[str, typer.Option(help="Of torch: `cpu`, `cuda`.")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="Large layers: `float32`, `bfloat16`.")] = "float32",
+    as_json: AsJson = False,
+) -> None:
+    """A SmolVLA ensemble, random weights, against one member and whole policies (half a minute)."""
+    from salus.bench.policy import measure
+
+    harness.run(
+        "policy",
+        lambda: measure(configuration, members, noises, rounds, device, dtype),
+        as_json=as_json,
+    )
+
+
 @app.command("online")
 def online(
     model: Annotated[str, typer.Option(help="Folder of the predictor, or `shipped`.")] = "shipped",

@@ -1,4 +1,4 @@
-"""`salus export-lerobot` and `salus clone`: from demonstrations to a policy."""
+"""`salus export-demonstrations` and `salus clone`: from demonstrations to a policy."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Self
 import typer
 
 
-def export_lerobot(
+def export_demonstrations(
     stores: Annotated[list[Path], typer.Argument(help="Stores, or folders of stores.")],
     out: Annotated[Path, typer.Option(help="Folder of the LeRobotDataset; must not exist.")],
     cameras: Annotated[
@@ -28,7 +28,7 @@ def export_lerobot(
         bool, typer.Option("--json", help="Print the result as JSON, nothing else.")
     ] = False,
 ) -> None:
-    """Write episodes as a LeRobotDataset (v3) that `lerobot-train` reads.
+    """Write demonstrations for a policy as a LeRobotDataset (v3) that `lerobot-train` reads.
 
     Exported are the successes in which no supervisor changed an action; idle rows and the last row
     are left out. `observation.state` is what the adapter says, poses by default.

@@ -63,6 +63,17 @@ def collect(
         bool,
         typer.Option("--bag", help="Also record a rosbag2 bag (MCAP, zstd) a worker: OUT/bags."),
     ] = False,
+    direct: Annotated[
+        bool,
+        typer.Option("--direct", help="Without ROS: the same episodes, faster, nothing to watch."),
+    ] = False,
+    drop_images: Annotated[
+        bool,
+        typer.Option(
+            "--drop-images",
+            help="With --direct: images for policy and localiser, but none in the store.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON, nothing else.")
     ] = False,
@@ -94,6 +105,8 @@ def collect(
         rules=rules,
         bag=bag,
         localiser=localiser if localiser in ("", "shipped") else str(Path(localiser).resolve()),
+        direct=direct,
+        keep_images=not drop_images,
     )
     settings.check()
     console = Console(stderr=as_json)

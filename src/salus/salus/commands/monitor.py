@@ -25,6 +25,10 @@ def monitor(
     realtime: Annotated[
         bool, typer.Option("--realtime", help="With --model: the robot does not wait for actions.")
     ] = False,
+    black_box: Annotated[
+        Path | None,
+        typer.Option(help="Folder of bags around warnings and interventions; none by default."),
+    ] = None,
     namespace: Annotated[str, typer.Option(help="Namespace of the robot.")] = "/salus",
     seconds: Annotated[
         float, typer.Option(min=0.0, help="End after so long [s]; 0: until Ctrl-C.")
@@ -60,6 +64,8 @@ def monitor(
             "supervisor_node:time_mode": "realtime" if realtime else "lockstep",
         }.items():
             arguments += ["-p", f"{name}:={value}"]
+    if black_box is not None:
+        arguments += ["-p", f"black_box_node:folder:={black_box.resolve()}"]
     rclpy.init(args=arguments)
     nodes: list[Node] = []
     executor = EventsExecutor()
@@ -69,6 +75,10 @@ def monitor(
         nodes.append(listener)
         if model:
             nodes += [PredictorNode(), SupervisorNode()]
+        if black_box is not None:
+            from salus_predictor.nodes.black_box_node import BlackBoxNode
+
+            nodes.append(BlackBoxNode())
         for node in nodes:
             executor.add_node(node)
         heard_any = _watch(executor, listener, seconds, as_json)
@@ -80,6 +90,8 @@ def monitor(
         heard_any = True  # told to end while it was starting
     finally:
         for node in nodes:
+            if (close := getattr(node, "close", None)) is not None:
+                close()
             node.destroy_node()
         rclpy.try_shutdown()
     if not heard_any:

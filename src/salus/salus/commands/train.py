@@ -1,4 +1,4 @@
-"""`salus train`: from stores to a calibrated model."""
+"""`salus train`: from stores or bags to a calibrated model."""
 
 import json
 import shlex
@@ -10,12 +10,19 @@ import typer
 
 
 def train(
-    stores: Annotated[
-        list[Path], typer.Argument(help="Stores, or folders of stores, that are read together.")
-    ],
     out: Annotated[
         Path, typer.Option(help="Folder of the model; an interrupted training there goes on.")
     ],
+    stores: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Stores, or folders of stores, that are read together."),
+    ] = None,
+    bag: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Bags of SALUS, imported beside the model as by `salus import-bag`; repeatable."
+        ),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each network, at most.")] = 50,
     batch_size: Annotated[
         int,
@@ -65,13 +72,21 @@ def train(
     """
     from rich.console import Console
 
+    from salus.training.bags import import_for_training
     from salus.training.screen import TrainingScreen
+    from salus_data.errors import FormatError
     from salus_predictor.training.options import TrainOptions
     from salus_predictor.training.refusals import RefusedError
     from salus_predictor.training.run import TrainRun, train_model
 
+    console = Console(stderr=as_json)
+    read = list(stores or ())
+    if bag:
+        read.append(import_for_training(bag, out, console))
+    if not read:
+        raise FormatError("nothing to train on: give stores, or bags with --bag")
     run = TrainRun(
-        stores=stores,
+        stores=read,
         out=out,
         options=TrainOptions(
             epochs=epochs,
@@ -91,7 +106,6 @@ def train(
         force=force,
         command=shlex.join(["salus", *sys.argv[1:]]),
     )
-    console = Console(stderr=as_json)
     with TrainingScreen(console, out) as screen:
         try:
             model = train_model(run, screen)

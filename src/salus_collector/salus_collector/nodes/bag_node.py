@@ -3,32 +3,22 @@
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ament_index_python.packages import get_package_share_directory
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
-from rosbags.interfaces import (
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
-from rosgraph_msgs.msg import Clock
-from salus_msgs.msg import Contract, EpisodeEvent
+from salus_msgs.msg import EpisodeEvent
 
 from salus_data.bags.definitions import typestore_with
 from salus_data.bags.writer import BagWriteError, BagWriter
 from salus_data.create import versions
 from salus_data.types import Outcome
-from salus_ros import convert, topics
-from salus_ros.bag_topics import RECORDED, RecordedTopic, camera_topics
+from salus_ros import convert
+from salus_ros.bag_topics import RecordedTopic, offered
 from salus_ros.diagnostics import Diagnostics
+from salus_ros.graph_ear import GraphEar
 from salus_ros.node import run_node
 from salus_ros.parameters import declare, parameter
 
@@ -56,50 +46,33 @@ class BagNode(Node):
         self._settings = declare(self, BagParameters)
         self._types = typestore_with(Path(get_package_share_directory("salus_msgs"), "msg"))
         self._writer: BagWriter | None = None
-        self._topics: list[RecordedTopic] = []
         self._waiting: list[tuple[str, bytes]] = []
-        self._cameras_known = False
-        self._now = 0  # simulated time [ns]
+        self._begin = 0  # stamp of the first episode's start [ns]
         self._diagnostics = Diagnostics(self)
-        for topic in RECORDED:
-            self._subscribe(topic)
+        self._ear = GraphEar(self, self._hear, self._on_topic)
 
-    def _subscribe(self, topic: RecordedTopic) -> None:
-        name = self.resolve_topic_name(topic.name)
-        self._topics.append(topic._replace(name=name))
-        hear: Callable[[bytes], None] = {
-            topics.CLOCK: self._on_clock,
-            topics.CONTRACT: self._on_contract,
-            topics.EPISODE: self._on_episode,
-        }.get(topic.name, partial(self._record, name))
-        self.create_subscription(topic.message, name, hear, topic.qos, raw=True)
+    def _on_topic(self, topic: RecordedTopic) -> None:
         if self._writer is not None:
-            self._writer.add_topic(name, topic.type_name, [offered(topic.qos)])
+            self._writer.add_topic(topic.name, topic.type_name, [offered(topic.qos)])
 
-    def _on_clock(self, data: bytes) -> None:
-        self._now = convert.to_nanoseconds(deserialize_message(data, Clock).clock)
-        self._record(topics.CLOCK, data)
+    def _hear(self, topic: RecordedTopic, data: bytes) -> None:
+        if topic.message is EpisodeEvent:
+            self._on_episode(topic, data)
+        else:
+            self._record(topic.name, data)
 
-    def _on_contract(self, data: bytes) -> None:
-        if not self._cameras_known:
-            self._cameras_known = True
-            for camera in deserialize_message(data, Contract).cameras:
-                for topic in camera_topics(camera):
-                    self._subscribe(topic)
-        self._record(self.resolve_topic_name(topics.CONTRACT), data)
-
-    def _on_episode(self, data: bytes) -> None:
+    def _on_episode(self, topic: RecordedTopic, data: bytes) -> None:
         event = deserialize_message(data, EpisodeEvent)
         if self._writer is None:
             self._open(convert.to_nanoseconds(event.header.stamp))
-        self._record(self.resolve_topic_name(topics.EPISODE), data)
+        self._record(topic.name, data)
         if event.kind == EpisodeEvent.KIND_ENDED and self._writer is not None:
             self._guarded(self._writer.end_episode, _index_entry(event, data))
 
     def _open(self, now: int) -> None:
-        self._now = max(self._now, now)
+        self._begin = now
         self._writer = BagWriter(Path(self._settings.bag), self._types)
-        for topic in self._topics:
+        for topic in self._ear.topics:
             self._writer.add_topic(topic.name, topic.type_name, [offered(topic.qos)])
         for name, data in self._waiting:
             self._record(name, data)
@@ -109,7 +82,9 @@ class BagNode(Node):
         if self._writer is None:
             self._waiting = [*self._waiting, (topic, data)][-WAITING_LIMIT:]
             return
-        self._guarded(self._writer.write, topic, self._now, data)
+        # Until a clock comes, the start of the first episode is all that is known of the time.
+        now = max(self._ear.clock or 0, self._begin)
+        self._guarded(self._writer.write, topic, now, data)
         self._diagnostics.count("messages_recorded")
 
     def _guarded(self, write: Callable[..., None], *arguments: Any) -> None:
@@ -126,25 +101,6 @@ class BagNode(Node):
             facts = {"command": self._settings.provenance, "versions": versions()}
             self._guarded(self._writer.close, facts)
             self._writer = None
-
-
-def offered(profile: QoSProfile) -> Qos:
-    """A profile as the library rosbags writes it."""
-    forever = QosTime(9223372036, 854775807)
-    latched = profile.durability is DurabilityPolicy.TRANSIENT_LOCAL
-    reliable = profile.reliability is ReliabilityPolicy.RELIABLE
-    last = profile.history is HistoryPolicy.KEEP_LAST
-    return Qos(
-        QosHistory.KEEP_LAST if last else QosHistory.KEEP_ALL,
-        profile.depth,
-        QosReliability.RELIABLE if reliable else QosReliability.BEST_EFFORT,
-        QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
-        forever,
-        forever,
-        QosLiveliness.AUTOMATIC,
-        forever,
-        False,
-    )
 
 
 def _index_entry(event: EpisodeEvent, data: bytes) -> dict[str, Any]:

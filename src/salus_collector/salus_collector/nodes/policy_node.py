@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Path as PathMessage
+from numpy.typing import NDArray
 from rclpy.node import Node
 from salus_msgs.msg import (
     ActionChunk,
@@ -51,7 +52,7 @@ class PolicyParameters:
         4, "samples of each member; 2 or more measure the policy's own spread", low=1, high=64
     )
     signals_every: int = parameter(
-        2, "steps between two samplings for the uncertainty signals", unit="steps", low=1, high=64
+        4, "steps between two samplings for the uncertainty signals", unit="steps", low=1, high=64
     )
     threads: int = parameter(
         1, "CPU threads of torch; more than 1 slow small models down", low=1, high=256
@@ -224,10 +225,7 @@ class PolicyNode(Node):
                     values=decision.chunk.ravel().tolist(),
                 )
             )
-            position = observation.arrays["state"][EE_POSITION]
-            points = chunk_positions(space, position, decision.chunk)
-            if points is not None:
-                self._paths.publish(convert.path_message(points, observation.stamp))
+            self._publish_path(observation, decision.chunk)
         self._actions.publish(
             PolicyAction(
                 **common,
@@ -236,6 +234,14 @@ class PolicyNode(Node):
                 chunk_phase=decision.chunk_phase,
             )
         )
+
+    def _publish_path(self, observation: JoinedObservation, chunk: NDArray[np.float64]) -> None:
+        if not self._paths.get_subscription_count():
+            return  # only viewers need it, and it costs more than all the rest
+        space = self._runner.policy.action_space
+        points = chunk_positions(space, observation.arrays["state"][EE_POSITION], chunk)
+        if points is not None:
+            self._paths.publish(convert.path_message(points, observation.stamp))
 
     def _on_action(self, message: PolicyAction) -> None:
         if message.episode_id == self._episode_id and message.step == self._runner.step - 1:

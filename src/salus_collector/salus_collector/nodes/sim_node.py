@@ -26,6 +26,7 @@ from salus_ros.camera_message import camera_info_message
 from salus_ros.diagnostics import Diagnostics
 from salus_ros.episode_message import record_to_message
 from salus_ros.node import run_node
+from salus_ros.observation_messages import ObservationMessages
 from salus_ros.parameters import declare, parameter
 
 LOCKSTEP, REALTIME = "lockstep", "realtime"
@@ -73,6 +74,7 @@ class SimNode(Node):
         mix = load_mix(parameters.disturbances)
         self._session = Session(environment, mix, parameters.seed, policy=parameters.policy)
         self._environment = environment
+        self._messages = ObservationMessages()
         self._cameras: dict[str, tuple[Any, Any, CameraInfo]] = {}
         self._next_index = 0
         self._paused = False
@@ -220,14 +222,16 @@ class SimNode(Node):
         plan, observation = self._session.plan, frame.observation
         if plan is None:
             return
-        self._clock_publisher.publish(ClockMessage(clock=convert.to_stamp(frame.stamp)))
-        self._joints.publish(convert.joint_state_message(observation["state"], frame.stamp))
-        self._ee.publish(convert.ee_pose_message(observation["state"], frame.stamp))
+        messages = self._messages
+        if self._clock_publisher.get_subscription_count():
+            self._clock_publisher.publish(messages.clock(frame.stamp))
+        self._joints.publish(messages.joint_state(observation["state"], frame.stamp))
+        self._ee.publish(messages.ee_pose(observation["state"], frame.stamp))
         for name, image in observation.items():
             if name.startswith("image_"):
                 self._publish_image(name.removeprefix("image_"), image, frame.stamp)
         self._perceived.publish(
-            convert.perceived_message(observation["perceived"], frame.stamp, plan.id, frame.step)
+            messages.perceived(observation["perceived"], frame.stamp, plan.id, frame.step)
         )
         self._scene.publish(frame.stamp, frame.step)
         self._diagnostics.step()
@@ -247,7 +251,7 @@ class SimNode(Node):
                 ),
             )
         images, infos, info = self._cameras[camera]
-        images.publish(convert.image_message(image, stamp, topics.optical_frame(camera)))
+        images.publish(self._messages.image(image, stamp, topics.optical_frame(camera)))
         # The calibration stays what it is; no node of the graph needs it, viewers do.
         if infos.get_subscription_count():
             info.header.stamp = convert.to_stamp(stamp)

@@ -17,6 +17,9 @@ GROUP: Final = "salus.policies"
 EXPERT: Final = "expert"
 SMOLVLA: Final = "smolvla"
 
+SHIPPED_SMOLVLA: Final = Path(__file__).parent / "smolvla" / "shipped"
+"""The ensemble in this package; `salus_collector.policy.smolvla.shipped` puts one there."""
+
 CHECKPOINTS: Final = "a checkpoint or ensemble folder, several with commas between, a hub id"
 
 
@@ -85,9 +88,9 @@ def shipped() -> Path:
     Raises:
         PolicyError: this build has none.
     """
-    folder = Path(__file__).parent / "smolvla" / "shipped"
-    if not (folder / "ensemble.json").is_file():
+    if not (SHIPPED_SMOLVLA / "ensemble.json").is_file():
         raise PolicyError(
-            f"policy smolvla: this installation has no {folder}; give the folder of a checkpoint"
+            f"policy {SMOLVLA}: this installation has no {SHIPPED_SMOLVLA}; give the folder of a "
+            "checkpoint or an ensemble, such as `salus clone` writes"
         )
-    return folder
+    return SHIPPED_SMOLVLA

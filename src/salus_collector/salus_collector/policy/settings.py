@@ -28,7 +28,7 @@ class PolicySettings:
     device: str = "cpu"
     dtype: str = "float32"
     noises: int = 4
-    signals_every: int = 2
+    signals_every: int = 4
     threads: int = 1
     adapter: Path | None = None
     embedding: bool = False

@@ -89,7 +89,8 @@ class DisturbanceMix:
         weights = [member.weight for member in self.families]
         chosen = random.choice(len(self.families), size=count, replace=False, p=weights)
         drawn = [self.families[index] for index in sorted(chosen)]
-        return {member.name: member.draw(random) for member in drawn}
+        made = {member.name: dict(sorted(member.draw(random).items())) for member in drawn}
+        return dict(sorted(made.items()))
 
     def is_abrupt(self, disturbance: Iterable[str]) -> bool:
         """Whether one of these families strikes without a precursor."""

@@ -197,7 +197,9 @@ class Session:
             raise ActionError("no episode is running")
         event = EventReport(outcome=outcome, reason=reason)
         info = self._info | {"event": event}
-        self.record = episode_record(self.plan, self._policy, self.task, self.idle_steps, info)
+        # It may not have outlived its idle time.
+        idle_steps = min(self.idle_steps, self.rows)
+        self.record = episode_record(self.plan, self._policy, self.task, idle_steps, info)
         self.reason, self._frame = reason, None
         return self.record
 

@@ -150,19 +150,19 @@ def _measure(
     rows = table["valid"][:, number] > 0
     if clock == "chunk_phase":
         rows = rows & (table[clock] >= 0)
-    half = _halves(kinds)[table["episode"][rows].astype(np.int64)]
+    half = halves(kinds)[table["episode"][rows].astype(np.int64)]
     target, values = table["labels"][rows, number], table[clock][rows]
     scores = []
     for fold in (0, 1):
         fit, score = half != fold, half == fold
         if failed < MIN_FAILED or not 0 < target[score].mean() < 1 or not target[fit].any():
             break
-        scores.append(_auroc(values[fit], target[fit], values[score], target[score]))
+        scores.append(binned_auroc(values[fit], target[fit], values[score], target[score]))
     auroc = float(np.mean(scores)) if len(scores) == 2 else None
     return Leak(clock, name, horizon, auroc, failed)
 
 
-def _halves(kinds: NDArray[np.float64]) -> NDArray[np.int64]:
+def halves(kinds: NDArray[np.float64]) -> NDArray[np.int64]:
     """(E,) 0 or 1: episodes of each type in turn, so that both halves have all of them."""
     half = np.zeros(len(kinds), np.int64)
     for kind in np.unique(kinds):
@@ -171,12 +171,20 @@ def _halves(kinds: NDArray[np.float64]) -> NDArray[np.int64]:
     return half
 
 
-def _auroc(
+def binned_auroc(
     fit: NDArray[np.float64],
     fit_target: NDArray[np.float64],
     score: NDArray[np.float64],
     score_target: NDArray[np.float64],
 ) -> float:
+    """AUROC of the rate in bins of one set of rows, as a score of another set.
+
+    Args:
+        fit: (n,) values that the bins come from.
+        fit_target: (n,) labels that their rates come from.
+        score: (m,) values that are scored.
+        score_target: (m,) labels.
+    """
     edges = np.unique(np.quantile(fit, np.linspace(0, 1, BINS + 1)[1:-1]))
     bins = np.searchsorted(edges, fit, side="right")
     total = np.bincount(bins, minlength=len(edges) + 1)

@@ -71,8 +71,12 @@ def outcome_of_row(data: StepData) -> NDArray[np.int64]:
 LEVELS: Final = 1 / (1 + np.exp(-np.linspace(-7, 7, 63)))
 """Quantiles between the bins of a map: finer towards the ends, where the rare rows stand."""
 
-PRIOR_ROWS: Final = 20
-"""A bin of few rows is drawn to the base rate as if it had seen this many rows of it."""
+BIN_ROWS: Final = 20
+"""Least rows of a bin: the outermost ones would otherwise hold a handful."""
+
+PRIOR_ROWS: Final = 2
+"""A bin is drawn to the base rate as if it had seen this many rows of it. More than a few would put
+the highest scores, whose bin is the smallest, below those next to them."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class BinnedMap:
     def fit(cls, score: Array, data: StepData) -> "BinnedMap":
         """Count labels and outcomes in bins of the score (N,)."""
         finite = score[np.isfinite(score) & watched_mask(data)]
-        edges = np.unique(np.quantile(finite, LEVELS)) if len(finite) else np.empty(0)
+        edges = _edges(finite)
         place, bins = _place(score, edges), len(edges) + 2
         horizons, types = len(data.contract.horizons), len(data.contract.failure_types)
         probability = np.empty((bins, horizons, types))
@@ -117,6 +121,19 @@ class BinnedMap:
         """The forecasts for scores (N,)."""
         place = _place(score, self.edges)
         return Forecasts(self.probability[place], self.outcome[place])
+
+
+def _edges(score: Array) -> Array:
+    """Between bins of at least BIN_ROWS of these finite scores."""
+    if len(score) < 2 * BIN_ROWS:
+        return np.empty(0)
+    share = BIN_ROWS / len(score)
+    levels = np.unique(np.clip(LEVELS, share, 1 - share))
+    kept = [levels[0]]
+    for level in levels[1:]:
+        if level - kept[-1] >= share:
+            kept.append(level)
+    return np.unique(np.quantile(score, kept))
 
 
 def _place(score: Array, edges: Array) -> NDArray[np.int64]:

@@ -19,6 +19,9 @@ CORE: Final = (
 PERCEIVED: Final = tuple(signal.name for signal in ROBOT_SIGNALS if signal.perceives)
 """Signals about objects as the policy perceives them."""
 
+SEEN: Final = "seen_"
+"""Prefix of the signals of a localiser (`salus collect --localiser`): about objects as well."""
+
 INPUT_SETS: Final = {
     "core": "six signals of uncertainty and action: " + ", ".join(CORE),
     "portable": "all signals but those about perceived objects: any robot has them",
@@ -38,7 +41,7 @@ def choose_inputs(contract: Contract, inputs: str) -> tuple[str, ...]:
     if inputs == "core":
         wanted = list(CORE)
     elif inputs == "portable":
-        wanted = [name for name in given if name not in PERCEIVED]
+        wanted = [name for name in given if not _about_objects(name)]
     elif inputs == "perceived":
         wanted = [*(name for name in given if name not in PERCEIVED), *PERCEIVED]
     else:
@@ -56,6 +59,10 @@ def choose_inputs(contract: Contract, inputs: str) -> tuple[str, ...]:
             f"{', '.join(given) or 'no signals'}. Sets are {', '.join(INPUT_SETS)}"
         )
     return tuple(name for name in given if name in wanted)
+
+
+def _about_objects(name: str) -> bool:
+    return name in PERCEIVED or name.startswith(SEEN)
 
 
 def input_columns(contract: Contract, inputs: tuple[str, ...]) -> tuple[Column, ...]:

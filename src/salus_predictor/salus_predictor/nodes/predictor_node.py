@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
-import numpy as np
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from salus_msgs.msg import (
@@ -22,14 +22,26 @@ from sensor_msgs.msg import JointState
 
 from salus_data.errors import SalusError
 from salus_predictor.nodes.forecast_message import forecast_message, warning_messages
+from salus_predictor.online.hear import Hearing
 from salus_predictor.online.load import load_watched
 from salus_predictor.online.monitor import Monitor, Report
 from salus_predictor.online.watched import WatchedModel
-from salus_ros import convert, topics
-from salus_ros.contract_message import contract_from_message
+from salus_ros import topics
 from salus_ros.diagnostics import Diagnostics
 from salus_ros.node import run_node
 from salus_ros.parameters import declare, parameter
+
+HEARD: Final = {
+    topics.CONTRACT: (Contract, topics.LATCHED_QOS),
+    topics.EPISODE: (EpisodeEvent, topics.EVENT_QOS),
+    topics.JOINT_STATES: (JointState, topics.STEP_QOS),
+    topics.EE_POSE: (PoseStamped, topics.STEP_QOS),
+    topics.PERCEIVED: (PerceivedObjects, topics.STEP_QOS),
+    topics.ACTION_PROPOSED: (PolicyAction, topics.STEP_QOS),
+    topics.ACTION: (PolicyAction, topics.STEP_QOS),
+    topics.UNCERTAINTY: (PolicyUncertainty, topics.STEP_QOS),
+}
+"""What is subscribed to, with the type of its messages."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,7 @@ class PredictorNode(Node):
         settings = declare(self, PredictorParameters)
         self._load = load
         self._monitor = Monitor()
-        self._past: set[str] = set()
+        self._hearing = Hearing(self._monitor)
         self._diagnostics = Diagnostics(self, self._nominal_rate)
         if settings.model:
             self._monitor.load(load(settings.model))
@@ -62,15 +74,8 @@ class PredictorNode(Node):
         self._forecasts = self.create_publisher(FailureForecast, topics.FORECAST, step)
         self._warnings = self.create_publisher(FailureWarning, topics.WARNING, step)
         self.create_service(LoadModel, "load_model", self._on_load)
-        subscribe = self.create_subscription
-        subscribe(Contract, topics.CONTRACT, self._on_contract, topics.LATCHED_QOS)
-        subscribe(EpisodeEvent, topics.EPISODE, self._on_episode, topics.EVENT_QOS)
-        subscribe(JointState, topics.JOINT_STATES, self._on_joints, step)
-        subscribe(PoseStamped, topics.EE_POSE, self._on_pose, step)
-        subscribe(PerceivedObjects, topics.PERCEIVED, self._on_perceived, step)
-        subscribe(PolicyAction, topics.ACTION_PROPOSED, self._on_proposed, step)
-        subscribe(PolicyAction, topics.ACTION, self._on_action, step)
-        subscribe(PolicyUncertainty, topics.UNCERTAINTY, self._on_uncertainty, step)
+        for topic, (kind, qos) in HEARD.items():
+            self.create_subscription(kind, topic, partial(self._on_message, topic), qos)
 
     def _nominal_rate(self) -> float:
         contract = self._monitor.contract
@@ -78,69 +83,22 @@ class PredictorNode(Node):
 
     # --- topics ----------------------------------------------------------------------------------
 
-    def _on_contract(self, message: Contract) -> None:
+    def _on_message(self, topic: str, message: Any) -> None:
         try:
-            contract = contract_from_message(message)
-            self._monitor.on_contract(contract, int(message.policy_signals))
+            left_out = self._hearing.hear(topic, message)
         except SalusError as error:
             self._diagnostics.error(str(error))
-            self.get_logger().error(str(error))
-        self._tell_model()
-        self._report()
-
-    def _on_episode(self, event: EpisodeEvent) -> None:
-        if event.kind == EpisodeEvent.KIND_STARTED:
-            self._begin(event.episode_id, convert.to_nanoseconds(event.header.stamp))
-
-    def _begin(self, episode: str, stamp: int) -> None:
-        if episode == self._monitor.episode or episode in self._past:
-            return
-        if self._monitor.episode:
-            self._past = {self._monitor.episode}
-        self._monitor.begin(episode, stamp)
-
-    def _on_perceived(self, message: PerceivedObjects) -> None:
-        stamp = convert.to_nanoseconds(message.header.stamp)
-        self._begin(message.episode_id, stamp)
-        if message.episode_id != self._monitor.episode:
-            self._diagnostics.count("late_messages")
-            return
-        self._fill(message, "perceived", convert.perceived_from)
-        self._monitor.join.number(stamp, int(message.step))
-        self._report()
-
-    def _on_joints(self, message: JointState) -> None:
-        self._fill(message, "joints", convert.joints_from)
-        self._report()
-
-    def _on_pose(self, message: PoseStamped) -> None:
-        self._fill(message, "pose", convert.ee_from)
-        self._report()
-
-    def _on_proposed(self, message: PolicyAction) -> None:
-        self._fill(message, "proposed", _values)
-        self._report()
-
-    def _on_action(self, message: PolicyAction) -> None:
-        self._fill(message, "executed", _values)
-        self._report()
-
-    def _on_uncertainty(self, message: PolicyUncertainty) -> None:
-        self._fill(message, "validity", lambda m: np.asarray(m.validity, np.uint8))
-        self._fill(message, "uncertainty", _values)
-        self._report()
-
-    def _fill(self, message: Any, part: str, convert_message: Callable[[Any], Any]) -> None:
-        """Put one part of a step in its place; the first one counts."""
-        parts = self._monitor.join.at(convert.to_nanoseconds(message.header.stamp))
-        if getattr(parts, part) is not None:
-            self._diagnostics.count("double_messages")
-            return
-        try:
-            setattr(parts, part, convert_message(message))
-        except SalusError as error:
-            self._diagnostics.count("messages_refused")
-            self._diagnostics.error(str(error))
+            if topic == topics.CONTRACT:
+                self.get_logger().error(str(error))
+            else:
+                self._diagnostics.count("messages_refused")
+        else:
+            if left_out:
+                self._diagnostics.count(left_out)
+        if topic == topics.CONTRACT:
+            self._tell_model()
+        if topic != topics.EPISODE:
+            self._report()
 
     # --- what is published -----------------------------------------------------------------------
 
@@ -191,10 +149,6 @@ class PredictorNode(Node):
         calibrated = model is not None and contract is not None and model.is_calibrated_on(contract)
         shown = model.calibration_id if model and calibrated else "none for this policy"
         self._diagnostics.tell("calibration_id", shown)
-
-
-def _values(message: Any) -> Any:
-    return np.asarray(message.values, np.float64)
 
 
 def main() -> None:

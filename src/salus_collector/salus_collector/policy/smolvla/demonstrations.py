@@ -45,7 +45,7 @@ class Demonstrations:
         offline()
         from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
-        dataset = LeRobotDataset(REPOSITORY, root=folder)
+        dataset = LeRobotDataset(REPOSITORY, root=folder, video_backend="pyav")
         tasks = list(dataset.meta.tasks.index)
         if len(tasks) != 1:
             raise FormatError(f"{folder}: has tasks {tasks}; one is wanted")

@@ -2,8 +2,10 @@
 
 An ensemble folder holds `ensemble.json`:
 
-    {"schema_version": 1, "name": "small", "base": "base", "experts": ["experts/1.safetensors"]}
+    {"schema_version": 1, "name": "small", "base": "base", "experts": ["experts/1.safetensors"],
+     "version": "1.0.0"}
 
+`version`, which may be missing, is that of the weights: the policy is then called `small 1.0.0`.
 `base` is a whole checkpoint and the first member; every further member is a safetensors file with
 the tensors in which its action expert differs from the base's.
 """
@@ -35,6 +37,7 @@ from salus_data.errors import PolicyError
 MANIFEST: Final = "ensemble.json"
 SCHEMA_VERSION: Final = 1
 FIELDS: Final = {"schema_version", "name", "base", "experts"}
+OPTIONAL: Final = {"version"}
 
 Array = NDArray[np.float64]
 LOG = logging.getLogger(__name__)
@@ -148,6 +151,7 @@ class Source:
     checkpoints: tuple[Path, ...]
     experts: tuple[Path, ...] = ()
     folder: Path | None = None  # of the ensemble
+    version: str = ""  # of its weights, where the manifest has one
 
 
 def find_source(name: str) -> Source:
@@ -173,13 +177,20 @@ def find_source(name: str) -> Source:
         raise PolicyError(f"{path}: not an ensemble manifest: {error}") from error
     if missing:
         raise PolicyError(f"{path}: lacks {missing}; fields: {', '.join(sorted(FIELDS))}")
+    if unknown := sorted(set(data) - FIELDS - OPTIONAL):
+        raise PolicyError(
+            f"{path}: unknown {unknown}; fields: {', '.join(sorted(FIELDS | OPTIONAL))}"
+        )
     if version != SCHEMA_VERSION:
         raise PolicyError(f"{path}: schema_version is {version!r}; known: {SCHEMA_VERSION}")
     experts = tuple(folder / str(expert) for expert in data["experts"])
     for expert in experts:
         if not expert.is_file():
             raise PolicyError(f"{expert}: no such file, but {path} lists it in `experts`")
-    return Source(str(data["name"]), (folder / str(data["base"]),), experts, folder)
+    version = str(data.get("version", ""))
+    base = folder / str(data["base"])
+    name = f"{data['name']} {version}".strip()
+    return Source(name, (base,), experts, folder, version)
 
 
 def load_members(

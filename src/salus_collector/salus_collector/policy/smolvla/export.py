@@ -1,6 +1,7 @@
 """Episodes of a store as a LeRobotDataset (v3), as LeRobot's own trainer reads it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,20 +104,48 @@ def export_lerobot(
         root=out,
         robot_type="panda",
         use_videos=False,
+        video_backend="pyav",  # there is no video; without it LeRobot warns of other backends
     )
     frames = 0
     try:
-        for number, episode in enumerate(chosen):
-            for frame in _frames(view, episode, adapter):
-                dataset.add_frame(frame)
-                frames += 1
-            dataset.save_episode()
-            if on_progress is not None:
-                on_progress(number + 1, len(chosen))
+        with _saving(adapter):
+            for number, episode in enumerate(chosen):
+                for frame in _frames(view, episode, adapter):
+                    dataset.add_frame(frame)
+                    frames += 1
+                dataset.save_episode()
+                if on_progress is not None:
+                    on_progress(number + 1, len(chosen))
     finally:
         dataset.finalize()
     adapter.write(out)
     return frames
+
+
+@contextmanager
+def _saving(adapter: Adapter) -> Iterator[None]:
+    """How episodes are saved here: without a progress bar each, and fast where no image goes along.
+
+    LeRobot looks for images row by row, at 2-3 ms each, also where the dataset has none.
+    """
+    from datasets.utils import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+    from lerobot.datasets import dataset_writer
+
+    hidden = are_progress_bars_disabled()
+    disable_progress_bars()
+    embed = dataset_writer.embed_images
+    if not adapter.cameras:
+        dataset_writer.embed_images = lambda rows: rows
+    try:
+        yield
+    finally:
+        dataset_writer.embed_images = embed
+        if not hidden:
+            enable_progress_bars()
 
 
 def _frames(view: StoreView, episode: int, adapter: Adapter) -> Iterator[dict[str, Any]]:

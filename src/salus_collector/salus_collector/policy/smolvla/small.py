@@ -5,8 +5,10 @@ a folder that this module writes: the model's configuration, its processor and a
 on a few sentences. No weights are in it; all of them are learnt by behaviour cloning.
 """
 
+import io
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -203,7 +205,9 @@ def small_policy(
             **(settings or {}),
         },
     )
-    policy = SmolVLAPolicy(config)
+    # LeRobot prints while it builds; standard output belongs to the commands' results.
+    with redirect_stdout(io.StringIO()):
+        policy = SmolVLAPolicy(config)
     for name, parameter in policy.named_parameters():
         parameter.requires_grad_("lm_head" not in name)
     return policy
