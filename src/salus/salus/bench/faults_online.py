@@ -20,7 +20,7 @@ from salus_msgs.msg import Contract, FailureForecast, PerceivedObjects, PolicyAc
 
 from salus.bench.audit import Command, why_unsafe
 from salus.bench.harness import Benchmark, Row
-from salus.bench.playback import SECOND, Child, PlaybackRobot, Played, record
+from salus.bench.playback import SECOND, Child, Heard, PlaybackRobot, Played, record
 from salus_collector.policy.expert import Expert
 from salus_data.errors import SalusError
 from salus_data.layout import EE_POSITION
@@ -132,7 +132,7 @@ class Stage:
         def ready() -> bool:
             for child in self.children.values():
                 child.require_alive()
-            return (
+            return bool(
                 robot.count_publishers(topics.FORECAST) > 1
                 and robot.count_publishers(topics.ACTION_PROPOSED) > 1
                 and robot.count_publishers(topics.ACTION) == 1
@@ -177,10 +177,7 @@ class Stage:
                 self.observe(step)
             if struck and fault is not None:
                 fault.strike(self, step)
-            if not self.graph.spin_until(
-                lambda step=step: step in heard.actions,
-                STEP_PATIENCE,  # type: ignore[misc]
-            ):
+            if not self._answered(heard, step):
                 strike.unsafe.append(f"no command at all for step {step}")
                 break
         robot.end()
@@ -190,6 +187,10 @@ class Stage:
             fault.after(self)
         del robot.heard[episode]
         return strike
+
+    def _answered(self, heard: Heard, step: int) -> bool:
+        """Serve until a command for the step has come; False where none does."""
+        return self.graph.spin_until(lambda: step in heard.actions, STEP_PATIENCE)
 
     def observe(self, step: int) -> None:
         """Publish an observation, by the robot's clock."""
