@@ -21,6 +21,14 @@ else
     _salus_prepend AMENT_PREFIX_PATH "$VIRTUAL_ENV"
     _salus_prepend LD_LIBRARY_PATH "$VIRTUAL_ENV/lib"
     export ROS_VERSION=2 ROS_PYTHON_VERSION=3 ROS_DISTRO=${ROS_DISTRO:-jazzy} SALUS_ROS_FROM_WHEELS=1
+  else   # a Jazzy installation: `ros2 launch` runs in the system's Python and needs these, too
+    for _salus_site in "$VIRTUAL_ENV"/lib/python3.*/site-packages; do
+      case ":${PYTHONPATH:-}:" in
+        *":$_salus_site:"*) ;;
+        *) export PYTHONPATH="${PYTHONPATH:+$PYTHONPATH:}$_salus_site" ;;
+      esac
+    done
+    unset _salus_site
   fi
   export MUJOCO_GL=${MUJOCO_GL:-egl}
   # Two spinning OpenMP threads beside other work can slow everything down fifty times.

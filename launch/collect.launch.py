@@ -7,19 +7,17 @@ The arguments are the options of `salus collect`, and both read the same files i
 
 from pathlib import Path
 
-from launch import LaunchContext, LaunchDescription
+from launch import LaunchDescription
 from launch.actions import (
-    DeclareLaunchArgument,
     EmitEvent,
-    OpaqueFunction,
     RegisterEventHandler,
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from salus.collecting.settings import CollectSettings, own_domain, shared_file
+from salus.launching import described
 from salus_collector.policy.registry import absolute_policy
 from salus_ros.topics import NAMESPACE
 
@@ -45,15 +43,10 @@ ARGUMENTS = {
 
 
 def generate_launch_description() -> LaunchDescription:
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in ARGUMENTS.items()
-    ]
-    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+    return described(ARGUMENTS, start)
 
 
-def start(context: LaunchContext) -> list:
-    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+def start(given: dict[str, str]) -> list:
     mix = given["disturbances"]
     settings = CollectSettings(
         episodes=int(given["episodes"]),

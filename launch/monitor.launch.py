@@ -9,12 +9,11 @@ its own. `salus monitor` shows what goes on.
 
 from pathlib import Path
 
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration
+from launch import LaunchDescription
 from launch_ros.actions import Node
 
 from salus.collecting.settings import CollectSettings, shared_file
+from salus.launching import described
 from salus_ros.topics import NAMESPACE
 
 WATCH = (("salus_predictor", "predictor_node"), ("salus_predictor", "supervisor_node"))
@@ -41,15 +40,10 @@ ARGUMENTS = {
 
 
 def generate_launch_description() -> LaunchDescription:
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in ARGUMENTS.items()
-    ]
-    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+    return described(ARGUMENTS, start)
 
 
-def start(context: LaunchContext) -> list:
-    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+def start(given: dict[str, str]) -> list:
     mix, model = given["disturbances"], given["model"]
     settings = CollectSettings(
         episodes=int(given["episodes"]),

@@ -8,19 +8,17 @@ Without `launch` there are `salus replay` and `salus train --bag`, which do the 
 
 from pathlib import Path
 
-from launch import LaunchContext, LaunchDescription
+from launch import LaunchDescription
 from launch.actions import (
-    DeclareLaunchArgument,
     EmitEvent,
     ExecuteProcess,
-    OpaqueFunction,
     RegisterEventHandler,
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from salus.launching import described
 from salus_data.errors import FormatError
 from salus_ros.topics import NAMESPACE
 
@@ -36,15 +34,10 @@ ARGUMENTS = {
 
 
 def generate_launch_description() -> LaunchDescription:
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in ARGUMENTS.items()
-    ]
-    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+    return described(ARGUMENTS, start)
 
 
-def start(context: LaunchContext) -> list:
-    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+def start(given: dict[str, str]) -> list:
     bags = [str(Path(name).resolve()) for name in given["bag"].split(",") if name]
     for bag in bags or [""]:
         if not bag or not Path(bag).exists():

@@ -6,12 +6,11 @@
 Foxglove: connect to a foxglove_bridge and open share/salus/config/foxglove.json.
 """
 
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration
+from launch import LaunchDescription
 from launch_ros.actions import Node
 
 from salus.collecting.settings import shared_file
+from salus.launching import described
 from salus_ros.topics import BASE_FRAME, NAMESPACE
 
 ARGUMENTS = {
@@ -22,15 +21,10 @@ ARGUMENTS = {
 
 
 def generate_launch_description() -> LaunchDescription:
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in ARGUMENTS.items()
-    ]
-    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+    return described(ARGUMENTS, start)
 
 
-def start(context: LaunchContext) -> list:
-    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+def start(given: dict[str, str]) -> list:
     nodes = [
         Node(
             package="salus_predictor",

@@ -32,6 +32,7 @@ app = typer.Typer(
     name="salus",
     help="Collect labelled robot episodes, check them, learn from them, act on what is learnt.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # rich's own markup would take units such as [px] for styles
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

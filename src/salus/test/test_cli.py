@@ -56,6 +56,11 @@ def one_line(error):
     return error
 
 
+def test_help_gives_units():
+    result = CliRunner().invoke(app, ["collect", "--help"], env={"COLUMNS": "150"})
+    assert "[px]" in result.output
+
+
 def test_an_unknown_disturbance_is_named_with_those_that_exist(salus, tmp_path):
     status, _, error = salus("collect", "--out", tmp_path / "o", "--disturbances", "gremlins")
     assert status == 2

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ from salus_data.compare import differences
 from salus_data.errors import SalusError
 from salus_data.store import Store
 from salus_data.view import StoreView
+from salus_ros.domain import claimed_domain
 
 pytestmark = pytest.mark.ros
-ENVIRONMENT = {**os.environ, "ROS_DOMAIN_ID": "73", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
 
 
 def collect(out: Path, *options: str) -> list[str]:
@@ -27,11 +28,21 @@ def collect(out: Path, *options: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def environment() -> Iterator[dict[str, str]]:
+    with claimed_domain() as domain:
+        yield {
+            **os.environ,
+            "ROS_DOMAIN_ID": str(domain),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        }
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
     """Three episodes, recorded into a store and a bag at once."""
     out = tmp_path_factory.mktemp("bags") / "run"
     command = [*collect(out, "--episodes", "3", "--seed", "4"), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["episodes"] == 3
     return out
@@ -78,11 +89,11 @@ def test_the_types_carry_the_hashes_of_ros(collection):
             assert topic["topic_metadata"]["type_description_hash"] == hashes[name], name
 
 
-def test_a_killed_collection_leaves_whole_episodes(tmp_path):
+def test_a_killed_collection_leaves_whole_episodes(tmp_path, environment):
     out = tmp_path / "run"
     process = subprocess.Popen(
         collect(out, "--episodes", "200", "--seed", "6"),
-        env=ENVIRONMENT,
+        env=environment,
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

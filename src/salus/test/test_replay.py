@@ -108,7 +108,9 @@ def test_live_bag_and_store_forecast_the_same(tmp_path: Path) -> None:
     kept = []
     with claimed_domain() as domain, Graph(domain) as again:
         again.add(partial(PredictorNode, load), {"model": "m"})
-        player = again.add(partial(ReplayNode, kept.append), {"bag": str(bag)})
+        # Patience beyond any pause of a busy machine: a late forecast is a fault of the replay.
+        settings = {"bag": str(bag), "patience": 30.0}
+        player = again.add(partial(ReplayNode, kept.append), settings)
         assert again.spin_until(lambda: player.status is not None, 60)
         assert player.status == 0, player.line()
     replayed = np.array([f.probability for f in kept])

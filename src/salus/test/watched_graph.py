@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +30,7 @@ from salus_predictor.nodes.predictor_node import PredictorNode
 from salus_predictor.nodes.supervisor_node import SupervisorNode
 from salus_predictor.online.watched import WatchedModel
 from salus_ros import topics
+from salus_ros.domain import claimed_domain
 
 HEARD = {
     "forecasts": (FailureForecast, topics.FORECAST, topics.STEP_QOS),
@@ -162,12 +162,13 @@ def watched_graph(
 ) -> Iterator[Graph]:
     """A graph of its own; nothing of it is left afterwards."""
     context = Context()
-    rclpy.init(context=context, domain_id=int(os.environ.get("ROS_DOMAIN_ID", "61")))
     graph = None
-    try:
-        graph = Graph(out, context, model, **settings)
-        yield graph
-    finally:
-        if graph is not None:
-            graph.close()
-        context.try_shutdown()
+    with claimed_domain() as domain:
+        rclpy.init(context=context, domain_id=domain)
+        try:
+            graph = Graph(out, context, model, **settings)
+            yield graph
+        finally:
+            if graph is not None:
+                graph.close()
+            context.try_shutdown()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def indices_to_collect(out: Path, episodes: int, worker: int, workers: int) -> l
         record.index for path in sorted(out.glob("*.zarr")) for record in Store.open(path).records
     }
     return [index for index in range(worker, episodes, workers) if index not in done]
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that decide what an episode is; empty for one that is not installed."""
+    found = {}
+    for package in ("mujoco", "lerobot", "numpy", "zarr"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = ""
+    return found
 
 
 @dataclass

@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salus_collector.policy.base import Decision, EpisodeStart, Policy
+from salus_collector.policy.contract import policy_contract
 from salus_collector.policy.runner import PolicyRunner
 from salus_collector.sim.session import Frame, Session
-from salus_data.contract import Contract
 from salus_data.episode import EpisodeRecord
 from salus_data.joining import assembler as channel
 from salus_data.joining.commit import EpisodeSink
-from salus_data.layout import EE_POSITION, PERCEIVED, STATE
-from salus_data.signals import ROBOT_SIGNAL_COLUMNS
+from salus_data.layout import EE_POSITION
 from salus_data.types import Outcome, SupervisorStatus
 
 
@@ -59,18 +58,12 @@ class DirectCollection:
         self._session = session
         self._runner = PolicyRunner(policy)
         self._settings = settings
-        contract = Contract(
+        contract = policy_contract(
+            policy,
             step_period=session.step_period,
-            action_space=policy.action_space,
-            state=STATE,
-            perceived=PERCEIVED,
-            signals=(*policy.signals, *ROBOT_SIGNAL_COLUMNS),
-            cameras=settings.cameras,
-            ensemble_size=policy.ensemble_size,
-            horizons=settings.horizons,
             task=settings.task,
-            policy=policy.name,
-            policy_digest=policy.digest,
+            cameras=settings.cameras,
+            horizons=settings.horizons,
             config_digest=settings.config_digest,
         )
         self._sink = EpisodeSink(settings.store, contract, settings.provenance)
@@ -90,15 +83,16 @@ class DirectCollection:
         while frame is not None:
             yield frame.step
             decision = runner.decide(frame.observation)
-            rows.append(self._row(frame, decision))
-            step = frame.step
-            frame = session.apply(plan.id, step, decision.action, space=session.action_space.name)
-            runner.executed(np.asarray(decision.action, np.float64))
+            action = np.asarray(decision.action, np.float64)
+            rows.append(self._row(frame, decision, action))
+            frame = session.apply(plan.id, frame.step, action, space=session.action_space.name)
+            runner.executed(action)
         record = session.record
         assert record is not None
         if record.outcome is not Outcome.DISCARDED:
             joined = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-            self._sink.write(self._named(record), joined)
+            named = dataclasses.replace(record, policy=runner.policy.name)
+            self._sink.write(named, joined)
 
     @property
     def record(self) -> EpisodeRecord | None:
@@ -110,10 +104,7 @@ class DirectCollection:
         """Why it was discarded; empty where it was not."""
         return self._session.reason
 
-    def _named(self, record: EpisodeRecord) -> EpisodeRecord:
-        return dataclasses.replace(record, policy=self._runner.policy.name)
-
-    def _row(self, frame: Frame, decision: Decision) -> dict[str, NDArray[Any] | Any]:
+    def _row(self, frame: Frame, decision: Decision, action: NDArray[np.float64]) -> dict[str, Any]:
         state = frame.observation["state"]
         joints = EE_POSITION.start
         row: dict[str, Any] = {
@@ -121,8 +112,8 @@ class DirectCollection:
             channel.JOINTS: state[:joints],
             channel.EE: state[joints:],
             channel.PERCEIVED: frame.observation["perceived"],
-            channel.ACTION_PROPOSED: np.asarray(decision.action, np.float64),
-            channel.ACTION: np.asarray(decision.action, np.float64),
+            channel.ACTION_PROPOSED: action,
+            channel.ACTION: action,
             channel.CHUNK_PHASE: decision.chunk_phase,
             channel.SUPERVISOR_STATE: int(SupervisorStatus.NORMAL),
         }

@@ -79,7 +79,11 @@ def rollout(
 def episode_record(
     plan: EpisodePlan, policy: str, task: str, idle_steps: int, info: dict[str, Any]
 ) -> EpisodeRecord:
-    """The record of an ended episode, from the plan and what the last step's `info` says."""
+    """The record of an ended episode, from the plan and what the last step's `info` says.
+
+    An episode may end before its idle time does, by a push or by the supervisor; no more of it is
+    recorded than it has rows.
+    """
     event = info["event"]
     failed = event.outcome == Outcome.FAILURE
     return EpisodeRecord(
@@ -98,6 +102,6 @@ def episode_record(
         timeout_kind=event.timeout_kind,
         bodies=tuple(event.bodies),
         force=event.force,
-        idle_steps=idle_steps,
+        idle_steps=min(idle_steps, int(info["step"]) + 1),
         milestones=tuple(info["milestones"]),
     )

@@ -4,11 +4,14 @@ import pytest
 
 pytest.importorskip("salus_msgs.msg")
 
+from geometry_msgs.msg import PoseStamped
 from probe import Probe
-from salus_msgs.msg import RecordingStatus
+from salus_msgs.msg import EpisodeEvent, PerceivedObjects, PolicyAction, RecordingStatus
 from salus_msgs.srv import Reset
+from sensor_msgs.msg import JointState
 
 from salus_collector.nodes.collect_node import CollectNode
+from salus_collector.nodes.wiring import WIRES
 from salus_data.faults import CONTRACT, IMAGES, noise_episode
 from salus_data.types import Outcome
 from salus_data.writer import StoreWriter
@@ -17,15 +20,30 @@ from salus_ros import topics
 pytestmark = pytest.mark.ros
 
 
-class Scene:
-    """A probe that plays sim_node and recorder_node."""
+TYPES = {
+    topics.JOINT_STATES: JointState,
+    topics.EE_POSE: PoseStamped,
+    topics.PERCEIVED: PerceivedObjects,
+    topics.EPISODE: EpisodeEvent,
+    topics.ACTION_PROPOSED: PolicyAction,
+    topics.ACTION: PolicyAction,
+}
 
-    def __init__(self, graph, tmp_path, **parameters):
+
+class Scene:
+    """A probe that plays all the other nodes; those that `deaf` names do not hear it."""
+
+    def __init__(self, graph, tmp_path, *, deaf="", **parameters):
         self.graph = graph
         self.asked = []
         self.refusal = ""
         self.probe = probe = graph.add(Probe)
         probe.create_service(Reset, "reset", self._on_reset)
+        for topic, (_, listeners) in WIRES.items():
+            probe.advertise(TYPES[topic], topic, topics.STEP_QOS)
+            for listener in listeners:
+                if listener != deaf:
+                    probe.listen(TYPES[topic], topic, topics.STEP_QOS)
         self.status = probe.advertise(RecordingStatus, topics.RECORDING, topics.LATCHED_QOS)
         self.node = graph.add(CollectNode, {"out": str(tmp_path), "episodes": 3, **parameters})
 
@@ -102,5 +120,12 @@ def test_a_recorder_that_fails_ends_it(graph, tmp_path):
 
 def test_when_nothing_moves_it_gives_up(graph, tmp_path):
     scene = Scene(graph, tmp_path, stall_timeout=1.0)
+    assert graph.spin_until(lambda: scene.node.status == 1)
+    assert scene.asked == []
+
+
+def test_no_episode_starts_before_everybody_hears_everybody(graph, tmp_path):
+    scene = Scene(graph, tmp_path, deaf="supervisor_node", stall_timeout=3.0)
+    scene.say(RecordingStatus.STATE_READY)
     assert graph.spin_until(lambda: scene.node.status == 1)
     assert scene.asked == []

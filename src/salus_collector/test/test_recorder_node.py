@@ -161,8 +161,11 @@ def test_messages_that_come_after_the_end_still_count(scene):
     scene.start(0)
     scene.end(0)
     scene.graph.spin_for(0.1)
+    assert not scene.store.exists()
     scene.rows(0)
-    scene.status(RecordingStatus.STATE_COMMITTED, 0)
+    status = scene.status(RecordingStatus.STATE_COMMITTED, 0)
+    assert (status.rows, status.late) == (STEPS, 0)
+    assert Store.open(scene.store).n_rows == STEPS
 
 
 @pytest.mark.parametrize(
@@ -225,7 +228,9 @@ def test_events_that_come_before_the_contract_are_not_lost(graph, tmp_path):
     scene.contract()
     scene.rows(0)
     scene.end(0)
-    scene.status(RecordingStatus.STATE_COMMITTED, 0)
+    status = scene.status(RecordingStatus.STATE_COMMITTED, 0)
+    assert (status.rows, status.missing) == (STEPS, 0)
+    assert [record.id for record in Store.open(scene.store).records] == ["0-0"]
 
 
 def test_another_contract_in_the_middle_fails_loudly(scene):

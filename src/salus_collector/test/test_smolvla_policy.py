@@ -18,6 +18,7 @@ from salus_collector.policy.registry import check_policy, make_policy
 from salus_collector.policy.settings import PolicySettings
 from salus_collector.policy.signals.table import POLICY_SIGNALS
 from salus_collector.policy.smolvla.checkpoint import load_checkpoint
+from salus_collector.policy.smolvla.embedding_fit import fit_statistics, write_statistics
 from salus_collector.policy.smolvla.ensemble import SharedPrefix, find_source, load_members
 from salus_collector.policy.smolvla.policy import SmolVLA, load_smolvla
 from salus_collector.rollout import RolloutStep, rollout
@@ -269,6 +270,17 @@ def test_checkpoints_with_other_prefixes_run_one_by_one(
 
 def test_a_folder_may_move(broken: Path, ensemble: Path) -> None:
     assert load_smolvla(str(broken)).digest == load_smolvla(str(ensemble / "base")).digest
+
+
+def test_other_statistics_make_another_policy(ensemble: Path, tmp_path: Path) -> None:
+    """They decide two of its signals."""
+    folder = tmp_path / "ensemble"
+    shutil.copytree(ensemble, folder)
+    before = load_smolvla(str(folder))
+    assert before.digest == load_smolvla(str(ensemble)).digest
+    embeddings = np.random.default_rng(0).normal(size=(20, 48))
+    write_statistics(folder, fit_statistics(embeddings))
+    assert load_smolvla(str(folder)).digest != before.digest
 
 
 def edit(name: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:

@@ -87,15 +87,19 @@ def random_data(
     informative: bool = True,
     first: int = 0,
     clock: bool = True,
+    length: int = 0,
 ) -> StepData:
     """Successes and failures in turn; the signal `warning` grows before a failure.
 
     Embeddings (N, 6) show the same in their first column. Episodes last 40 to 69 steps, so that
-    elapsed time says much about when they end; without `clock` they end at any step alike.
+    elapsed time says much about when they end; without `clock` they end at any step alike. With
+    `length` all last so many.
     """
     random = np.random.default_rng(seed)
     kinds = [None, 0, None, 1]
     lengths = random.integers(40, 70, episodes) if clock else 3 + random.geometric(0.02, episodes)
+    if length:
+        lengths = np.full(episodes, length)
     records = [
         record(first + i, kinds[i % 4], int(n), abrupt=bool(i % 8 == 1))
         for i, n in enumerate(lengths)

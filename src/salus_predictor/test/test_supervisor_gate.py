@@ -135,6 +135,15 @@ def test_without_a_model_actions_pass_at_once_and_bit_by_bit() -> None:
     assert episode.last.ruling.status is Status.NORMAL
 
 
+def test_proposals_pass_however_late_the_observations_come_here() -> None:
+    episode = Episode(mode=Mode.PASS_THROUGH)
+    episode.observe(0)
+    for step in range(20):
+        episode.propose(step)
+        episode.observe(step)
+    assert [r.step for r in episode.released] == list(range(20))
+
+
 @pytest.mark.parametrize("values", [[np.nan] * 7, [0.1] * 6, [np.inf] * 7])
 def test_a_broken_proposal_is_never_executed(values: list[float]) -> None:
     for mode in (Mode.PASS_THROUGH, Mode.SHADOW):

@@ -1,5 +1,6 @@
 """How a SALUS node starts and ends as a process."""
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -42,6 +43,7 @@ def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None)
     SIGTERM end it with status 0 once the node's `close` has run, where it has one.
     """
     keep_freed_memory()
+    signal.signal(signal.SIGINT, _on_interrupt)
     rclpy.init(
         args=list(arguments) if arguments is not None else None,
         signal_handler_options=SignalHandlerOptions.ALL,
@@ -49,10 +51,22 @@ def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None)
     sys.exit(_spin(create))
 
 
+_serving = False
+"""Whether a node has been made; from then on the end of its context ends the process."""
+
+
+def _on_interrupt(*_: object) -> None:
+    # Raised in a callback it would be logged as a crash, and in `close` leave something half-done.
+    if not _serving:
+        raise KeyboardInterrupt
+
+
 def _spin(create: Callable[[], Node]) -> int:
+    global _serving
     node: Node | None = None
     try:
         node = create()
+        _serving = True
         executor = EventsExecutor()
         executor.add_node(node)
         served = node

@@ -1,32 +1,33 @@
 """One process of a collection without ROS (`salus collect --direct`)."""
 
-import contextlib
-import copy
 import os
-import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from salus.collecting.reporting import report
 from salus.collecting.settings import CollectSettings
-from salus_collector.collection import CollectionProgress, indices_to_collect, store_path
+from salus_collector.collection import (
+    CollectionProgress,
+    indices_to_collect,
+    store_path,
+    versions,
+)
 from salus_collector.direct import DirectCollection, DirectSettings
+from salus_collector.outcomes import end_of
 from salus_collector.perception.seeing import with_localiser
 from salus_collector.policy.registry import make_policy
 from salus_collector.policy.settings import PolicySettings
 from salus_collector.sim.disturbance_config import load_mix
 from salus_collector.sim.registry import make_environment
 from salus_collector.sim.session import Session
-from salus_data.errors import SalusError
-from salus_data.types import FailureType, Outcome
+from salus_data.types import Outcome
 
 POLICY_KEYS = ("device", "dtype", "noises", "signals_every", "threads", "embedding")
 SIM_KEYS = ("action_space", "image_size", "step_limit", "stall_budget", "timeout_rule")
-VERSIONS = ("mujoco", "lerobot", "numpy", "zarr")
 
 
 def collect_directly(
@@ -58,7 +59,7 @@ def collect_directly(
             store=store_path(settings.out, worker),
             provenance={
                 "command": settings.command(),
-                "versions": {name: version(name) for name in VERSIONS},
+                "versions": versions(),
             },
             horizons=tuple(own["horizons"]),
             cameras=cameras,
@@ -69,6 +70,7 @@ def collect_directly(
     todo = indices_to_collect(settings.out, settings.episodes, worker, settings.workers)
     mine = len(range(worker, settings.episodes, settings.workers))
     progress = CollectionProgress(total=mine, already=mine - len(todo))
+    on_progress(progress)
     parent = os.getppid()
     try:
         for index in todo:
@@ -84,7 +86,6 @@ def collect_directly(
     finally:
         collection.close()
         environment.close()
-    on_progress(progress)
     return 1 if progress.discarded else 0
 
 
@@ -94,9 +95,7 @@ def _count(progress: CollectionProgress, collection: DirectCollection, index: in
     if record.outcome is Outcome.DISCARDED:
         progress.discarded.append((index, collection.reason))
         return
-    failed = record.outcome is Outcome.FAILURE
-    name = FailureType(record.failure_type).name if failed else record.outcome.name
-    progress.outcomes[name.lower()] += 1
+    progress.outcomes[end_of(record)] += 1
     progress.steps_recorded += progress.step + 1
 
 
@@ -111,18 +110,5 @@ def _parameters(settings: CollectSettings, node: str, worker: int) -> dict[str, 
 
 
 def run_direct_worker(worker: int, settings: CollectSettings, queue: "Queue[Any]") -> None:
-    """Target of a worker process; speaks as `worker.run_worker` does."""
-    status, message = 1, ""
-    try:
-        status = collect_directly(
-            settings,
-            worker,
-            lambda progress: queue.put(("progress", worker, copy.deepcopy(progress))),
-        )
-    except SalusError as error:
-        status, message = 2, str(error)
-    with contextlib.suppress(KeyboardInterrupt):
-        queue.put(("done", worker, status, message))
-        queue.close()
-        queue.join_thread()
-    sys.exit(status)
+    """Target of a worker process that speaks by `reporting`."""
+    report(worker, queue, lambda on_progress: collect_directly(settings, worker, on_progress))

@@ -1,9 +1,6 @@
 """One process of a collection: all its nodes, composed."""
 
-import contextlib
-import copy
 import os
-import sys
 from collections.abc import Callable
 from multiprocessing.queues import Queue
 from typing import Any
@@ -13,6 +10,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 
+from salus.collecting.reporting import report
 from salus.collecting.settings import own_domain
 from salus_collector.collection import CollectionProgress
 from salus_collector.nodes.bag_node import BagNode
@@ -20,7 +18,6 @@ from salus_collector.nodes.collect_node import CollectNode
 from salus_collector.nodes.policy_node import PolicyNode
 from salus_collector.nodes.recorder_node import RecorderNode
 from salus_collector.nodes.sim_node import SimNode
-from salus_data.errors import SalusError
 from salus_predictor.nodes.predictor_node import PredictorNode
 from salus_predictor.nodes.supervisor_node import SupervisorNode
 from salus_ros.memory import keep_freed_memory
@@ -83,24 +80,11 @@ def run_worker(
     watched: bool = False,
     bag: bool = False,
 ) -> None:
-    """Target of a worker process: progress goes to the queue as ("progress", worker, copy).
-
-    It ends with ("done", worker, status, error message).
-    """
+    """Target of a worker process that speaks by `reporting`."""
     if workers > 1:
         os.environ.update(own_domain(worker))
-    status, message = 1, ""
-    try:
-        status = collect_in_process(
-            arguments,
-            lambda progress: queue.put(("progress", worker, copy.deepcopy(progress))),
-            watched=watched,
-            bag=bag,
-        )
-    except SalusError as error:
-        status, message = 2, str(error)
-    with contextlib.suppress(KeyboardInterrupt):
-        queue.put(("done", worker, status, message))
-        queue.close()
-        queue.join_thread()
-    sys.exit(status)
+    report(
+        worker,
+        queue,
+        lambda on_progress: collect_in_process(arguments, on_progress, watched=watched, bag=bag),
+    )

@@ -6,7 +6,7 @@ import typer
 
 from salus.bench import harness
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, nothing else.")]
 ImageSize = Annotated[int, typer.Option(min=16, max=2048, help="Side of the images [px].")]

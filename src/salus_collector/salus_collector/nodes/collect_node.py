@@ -13,6 +13,7 @@ from salus_msgs.msg import PerceivedObjects, RecordingStatus
 from salus_msgs.srv import Reset
 
 from salus_collector.collection import CollectionProgress, indices_to_collect
+from salus_collector.nodes.wiring import Wiring
 from salus_data.types import FailureType, Outcome
 from salus_ros import topics
 from salus_ros.node import run_node
@@ -56,6 +57,7 @@ class CollectNode(Node):
         self._current: int | None = None
         self._asked: Future | None = None
         self._ready = False
+        self._wiring = Wiring(self)
         self._moved = time.monotonic()
         self.status: int | None = None  # exit status once it is over
         self._reset = self.create_client(Reset, "reset")
@@ -70,7 +72,7 @@ class CollectNode(Node):
             return
         if not self._todo and self._current is None:
             self._finish(1 if self._progress.discarded else 0)
-        elif self._current is None and self._ready and self._reset.service_is_ready():
+        elif self._current is None and self._may_start():
             self._next()
         elif time.monotonic() - self._moved > self._settings.stall_timeout:
             self.get_logger().error(
@@ -78,11 +80,16 @@ class CollectNode(Node):
             )
             self._finish(1)
 
+    def _may_start(self) -> bool:
+        return self._ready and self._reset.service_is_ready() and self._wiring.whole()
+
     def _silent(self) -> str:
         if not self._ready:
             return "the recorder is not ready; do policy_node and recorder_node run?"
         if not self._reset.service_is_ready():
             return "the service `reset` is not there; does sim_node run?"
+        if self._current is None:
+            return self._wiring.gap()
         return f"episode {self._current} stands at step {self._progress.step}; see /diagnostics"
 
     def _next(self) -> None:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from salus_msgs.msg import (
 )
 from sensor_msgs.msg import Image, JointState
 
+from salus_collector.collection import versions
 from salus_data.errors import SalusError
 from salus_data.joining.assembler import Assembler, channels
 from salus_data.joining.commit import EpisodeSink
@@ -88,7 +88,7 @@ class RecorderNode(Node):
                 self._fail("the contract changed while recording; start a new recorder")
             return
         path = Path(self._settings.store)
-        provenance = {"command": self._settings.provenance, "versions": _versions()}
+        provenance = {"command": self._settings.provenance, "versions": versions()}
         self._sink = EpisodeSink(path, contract, provenance)
         row = {
             "policy_signals": int(message.policy_signals),
@@ -199,16 +199,6 @@ class RecorderNode(Node):
         """Give the store back; an open episode is lost, committed ones stay."""
         if self._sink is not None:
             self._sink.close()
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in ("mujoco", "lerobot", "numpy", "zarr"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = ""
-    return found
 
 
 def main() -> None:

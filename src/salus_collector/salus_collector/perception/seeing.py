@@ -3,16 +3,18 @@
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from salus_collector.perception.localiser import SHIPPED, Localiser
-from salus_collector.perception.signals import VISUAL_COLUMNS, visual_signals
 from salus_collector.perception.targets import CAMERAS
 from salus_collector.policy.base import Decision, EpisodeStart, Observation, Policy
 from salus_data.action_space import ActionSpace
 from salus_data.contract import Column
+
+if TYPE_CHECKING:
+    from salus_collector.perception.localiser import Localiser
 
 
 class SeeingPolicy:
@@ -23,7 +25,7 @@ class SeeingPolicy:
 
     needs_images = True
 
-    def __init__(self, policy: Policy, localiser: Localiser) -> None:
+    def __init__(self, policy: Policy, localiser: "Localiser") -> None:
         self.policy = policy
         self._localiser = localiser
 
@@ -46,6 +48,8 @@ class SeeingPolicy:
     @property
     def signals(self) -> tuple[Column, ...]:
         """Of the policy, then VISUAL_COLUMNS."""
+        from salus_collector.perception.signals import VISUAL_COLUMNS
+
         return (*self.policy.signals, *VISUAL_COLUMNS)
 
     @property
@@ -68,6 +72,8 @@ class SeeingPolicy:
         Raises:
             FormatError: the images' size is no multiple of the localiser's.
         """
+        from salus_collector.perception.signals import visual_signals
+
         decision = self.policy.act(observation)
         images = {camera: observation[f"image_{camera}"] for camera in CAMERAS}
         sighting = self._localiser.look(images, observation["state"])
@@ -95,5 +101,8 @@ def with_localiser(policy: Policy, localiser: str) -> Policy:
     """
     if not localiser:
         return policy
+    # It brings torch, which takes seconds to load; the expert needs none of it.
+    from salus_collector.perception.localiser import SHIPPED, Localiser
+
     path = SHIPPED if localiser == "shipped" else Path(localiser)
     return SeeingPolicy(policy, Localiser.load(path))

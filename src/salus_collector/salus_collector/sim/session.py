@@ -158,9 +158,11 @@ class Session:
         """
         frame = self._frame
         if frame is None or (episode_id, step) != self.waiting_for:
+            waiting = "no action: no episode is running"
+            if self.waiting_for is not None:
+                waiting = f"episode {self.waiting_for[0]!r} step {self.waiting_for[1]}"
             raise StaleActionError(
-                f"action for episode {episode_id!r} step {step}; waiting for "
-                f"{self.waiting_for or 'no action, no episode is running'}"
+                f"action for episode {episode_id!r} step {step}; waiting for {waiting}"
             )
         if space != self.action_space.name:
             raise ActionError(
@@ -197,9 +199,7 @@ class Session:
             raise ActionError("no episode is running")
         event = EventReport(outcome=outcome, reason=reason)
         info = self._info | {"event": event}
-        # It may not have outlived its idle time.
-        idle_steps = min(self.idle_steps, self.rows)
-        self.record = episode_record(self.plan, self._policy, self.task, idle_steps, info)
+        self.record = episode_record(self.plan, self._policy, self.task, self.idle_steps, info)
         self.reason, self._frame = reason, None
         return self.record
 

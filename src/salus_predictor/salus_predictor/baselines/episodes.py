@@ -12,7 +12,6 @@ The map from score to the probability of each failure is counted on validation e
 """
 
 from dataclasses import dataclass
-from math import ceil
 from typing import Final
 
 import numpy as np
@@ -31,9 +30,6 @@ from salus_predictor.steps import StepData
 Array = NDArray[np.float64]
 
 EPOCHS: Final = 40
-UPDATES: Final = 600
-"""Least updates: with few episodes an epoch has so few that 40 of them would leave a network where
-it began."""
 BATCH: Final = 32
 LEARNING_RATE: Final = 1e-3
 WEIGHT_DECAY: Final = 1e-4
@@ -154,8 +150,7 @@ def train_on(episodes: Padded, model: nn.Module, *, balance: bool) -> None:
     optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     share = episodes.failed.mean()
     model.train()
-    per_epoch = ceil(len(episodes.failed) / BATCH)
-    for _ in range(max(EPOCHS, ceil(UPDATES / per_epoch))):
+    for _ in range(EPOCHS):
         for batch in torch.randperm(len(episodes.failed)).split(BATCH):
             failed, mask = episodes.failed[batch], episodes.mask[batch]
             longest = int(mask.sum(dim=1).max())

@@ -227,7 +227,7 @@ class ReplayNode(Node):
         )
         return (
             f"{self._gate.asked} steps played, {self.forecasts} forecasts, {self.unanswered} steps "
-            f"without one; {compared}"
+            f"without one in time; {compared}"
         )
 
 

@@ -20,7 +20,7 @@ from salus_predictor.supervisor.slots import Array, Proposal, Slot, Slots
 PAST_EPISODES = 8
 FORECASTS_KEPT = 64
 AHEAD = 2
-"""Steps beyond the newest observation that a message may speak of: topics keep no order."""
+"""Steps beyond the newest one known that a message may speak of: topics keep no order."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,9 @@ class Gate:
 
     def _is_early(self, episode: str, step: int) -> bool:
         """Whether it speaks of a step that nobody can have seen yet."""
-        early = episode == self.episode and 0 <= self._observed < step - AHEAD
+        # What has been decided exists, too, however late its observation comes here.
+        newest = max(self._observed, self._decided)
+        early = episode == self.episode and 0 <= newest < step - AHEAD
         self.counts["early_messages"] += early
         return early
 

@@ -84,12 +84,14 @@ def risk_at(risk: Risk | None, seconds: Array) -> Array:
         return np.full(len(seconds), np.nan)
     times = np.concatenate([[0.0], risk.horizons])
     worst = np.concatenate([[0.0], risk.probability.max(axis=1)])
-    return np.interp(seconds, times, worst)
+    risks: Array = np.interp(seconds, times, worst)
+    return risks
 
 
 def path_mark(points: Array, step_period: float, risk: Risk | None) -> Mark:
     """Where the gripper intends to go (N, 3) m, one point a step, coloured by the risk by then."""
-    shares = risk_at(risk, step_period * np.arange(len(points)))
+    seconds = step_period * np.arange(len(points), dtype=np.float64)
+    shares = risk_at(risk, seconds)
     rows = [(float(x), float(y), float(z)) for x, y, z in points]
     return Mark(
         "path",

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from salus_collector.policy.base import EpisodeStart
 from salus_collector.policy.signals.embedding import EmbeddingStatistics
+from salus_collector.policy.smolvla.ensemble import STATISTICS
 from salus_data.errors import PolicyError, SalusError
 from salus_data.types import Outcome
 
 if TYPE_CHECKING:
     from salus_collector.policy.smolvla.policy import SmolVLA
 
-FILE: Final = "embedding_stats.safetensors"
 
 MOST_NEIGHBOURS: Final = 512
 """Embeddings kept for the neighbours: a search through them costs well under a millisecond."""
@@ -61,7 +61,7 @@ def write_statistics(folder: Path, statistics: EmbeddingStatistics) -> Path:
     """Write the statistics into the folder of a policy; returns the file."""
     from safetensors.numpy import save_file
 
-    path = folder / FILE
+    path = folder / STATISTICS
     save_file(
         {
             name: np.ascontiguousarray(getattr(statistics, name), dtype=np.float32)
@@ -81,7 +81,7 @@ def read_statistics(folder: Path) -> EmbeddingStatistics | None:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    path = folder / FILE
+    path = folder / STATISTICS
     if not path.is_file():
         return None
     try:

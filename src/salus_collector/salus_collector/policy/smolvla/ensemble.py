@@ -35,6 +35,7 @@ from salus_collector.policy.smolvla.small import absent_images
 from salus_data.errors import PolicyError
 
 MANIFEST: Final = "ensemble.json"
+STATISTICS: Final = "embedding_stats.safetensors"
 SCHEMA_VERSION: Final = 1
 FIELDS: Final = {"schema_version", "name", "base", "experts"}
 OPTIONAL: Final = {"version"}

@@ -19,6 +19,7 @@ from salus_collector.policy.signals.stream import PolicySignals
 from salus_collector.policy.signals.table import POLICY_SIGNAL_COLUMNS, Sampling
 from salus_collector.policy.smolvla.chunk_queue import ChunkQueue
 from salus_collector.policy.smolvla.ensemble import (
+    STATISTICS,
     Members,
     Samples,
     Source,
@@ -223,7 +224,7 @@ def load_smolvla(name: str, settings: PolicySettings | None = None) -> SmolVLA:
 
 
 def source_digest(source: Source, settings: PolicySettings) -> str:
-    """SHA-256 of weights, configurations, adapters and settings: 16 hexadecimal digits."""
+    """SHA-256 of weights, configurations, adapters, statistics and settings: 16 hex digits."""
     digest = hashlib.sha256(f"{settings.dtype} {settings.noises} {settings.signals_every}".encode())
     files = [
         path
@@ -231,7 +232,8 @@ def source_digest(source: Source, settings: PolicySettings) -> str:
         for path in sorted(folder.rglob("*"))
         if path.suffix in (".json", ".safetensors")
     ]
-    for path in (*files, *source.experts):
+    own = [source.folder / STATISTICS] if source.folder else []
+    for path in (*files, *source.experts, *(path for path in own if path.is_file())):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]

@@ -1,1 +1,1 @@
-"""pi0 on LIBERO-10, 500 real rollouts: which episodes will fail? docs/RESULTS_PI0.md."""
+"""pi0 on LIBERO-10, 500 real rollouts: which episodes will fail?"""

@@ -1,4 +1,4 @@
-"""From scores to the table of docs/RESULTS_PI0.md: AUC at every cut, with intervals, in pairs."""
+"""From scores to one table: AUC at every cut, with intervals, in pairs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
