@@ -40,10 +40,12 @@ def collect(
     *,
     realtime: bool = False,
     image_size: int = 256,
+    policy: str = "expert",
+    localiser: str = "",
     model: str = "",
     supervise: str = "shadow",
 ) -> Collected:
-    """Collect mixed expert episodes below `out`, on ROS domains that nobody else uses.
+    """Collect mixed episodes below `out`, on ROS domains that nobody else uses.
 
     With a model, predictor and supervisor watch.
 
@@ -53,7 +55,8 @@ def collect(
     settings = CollectSettings(
         episodes=episodes,
         out=out,
-        policy="expert",
+        policy=policy,
+        localiser=localiser,
         seed=0,
         workers=workers,
         disturbances=str(shared_file("config", "disturbances.yaml")),

@@ -1,5 +1,6 @@
 """Runs a policy: observations in, proposed actions, chunks and uncertainty out."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ class PolicyNode(Node):
         self._waiting: JoinedObservation | None = None  # observed before its episode was announced
         self._episode_id = ""
         self._diagnostics = Diagnostics(self, lambda: self._settings.rate)
+        self._diagnostics.tell("model_id", f"{policy.name} {policy.digest}".strip())
         self._advertise()
         self._subscribe()
         self._contract_publisher.publish(self._contract())
@@ -189,12 +191,21 @@ class PolicyNode(Node):
             return
         if observation.step != self._runner.step:
             self._diagnostics.count("observations_out_of_order")
+            self._diagnostics.dropped()
             self._diagnostics.error(
                 f"observation {observation.step} came, {self._runner.step} was expected"
             )
             return
+        if not np.isfinite(observation.arrays["state"]).all():
+            # A policy would answer with numbers made of nothing; who hears none holds the arm.
+            self._runner.skip()
+            self._diagnostics.dropped()
+            self._diagnostics.error(f"observation {observation.step} is not finite")
+            return
+        began = time.monotonic()
         self._publish(observation, self._runner.decide(observation.arrays))
         self._diagnostics.step()
+        self._diagnostics.latency(time.monotonic() - began)
 
     def _publish(self, observation: JoinedObservation, decision: Decision) -> None:
         space = self._runner.policy.action_space
