@@ -207,6 +207,7 @@ class Gate:
         if self.episode:
             self._past.append(self.episode)
         self.episode, self._decided, self._observed, self._running = episode, -1, -1, True
+        self._lost.clear()  # who was waited for in vain gets a new chance
         self._slots.keep_only(episode)
         self._risks = {key: risk for key, risk in self._risks.items() if key[0] == episode}
         self._contracts.begin()
@@ -244,7 +245,7 @@ class Gate:
                 return "observation"
             if not slot.has_posture:
                 return "posture"
-        if self._may_act(supervisor) and not _finite(slot):
+        if self._may_act(supervisor) and supervisor.gripper_known and not _finite(slot):
             return ""  # it holds whatever is proposed; a policy may well propose nothing
         if slot.proposal is None:
             return "proposal"

@@ -19,6 +19,10 @@ def _restart(stage: Stage) -> None:
     stage.start()
 
 
+def _catch_up(stage: Stage) -> None:
+    stage.graph.spin_for(1.0)
+
+
 def _freeze(who: str, seconds: float) -> Callable[[Stage, int], None]:
     def freeze(stage: Stage, step: int) -> None:
         del step
@@ -102,11 +106,11 @@ FAULTS: Final = {
     "kill recorder": Fault(_kill("recorder"), _restart),
     "freeze predictor": Fault(
         _freeze("predictor", PATIENCE["forecast_patience"] + 0.5),
-        must_hold=True, named=("no forecast",),
+        _catch_up, must_hold=True, named=("no forecast",),
     ),
     "freeze policy": Fault(
         _freeze("policy", PATIENCE["proposal_patience"] + 0.5),
-        must_hold=True, named=("no proposed action",),
+        _catch_up, must_hold=True, named=("no proposed action",),
     ),
     "freeze supervisor": Fault(_freeze("supervisor", 0.5)),
     "freeze recorder": Fault(_freeze("recorder", 0.5)),
