@@ -23,7 +23,7 @@ from sensor_msgs.msg import Image, JointState
 from std_srvs.srv import Trigger
 
 from salus_collector.nodes.observation_join import JoinedObservation, ObservationJoin
-from salus_collector.perception.seeing import with_localiser
+from salus_collector.perception.seeing import with_localiser, with_second_look
 from salus_collector.policy.base import Decision, EpisodeStart, Policy
 from salus_collector.policy.chunk_path import chunk_positions
 from salus_collector.policy.contract import policy_contract
@@ -71,6 +71,11 @@ class PolicyParameters:
     localiser: str = parameter(
         "", "adds signals of what the cameras show: `shipped`, a file of weights; empty: none"
     )
+    second_look: str = parameter(
+        "",
+        "localiser by which the policy acts once another action than its own was executed: "
+        "`shipped`, a file of weights; empty: it goes on acting on what it is told",
+    )
     config_digest: str = parameter("", "digest of the settings of the whole graph")
 
 
@@ -83,6 +88,7 @@ class PolicyNode(Node):
         self._cameras = [name for name in self._settings.cameras if name]
         policy = make_policy(self._settings.policy, self._policy_settings())
         self._check_cameras(policy)
+        policy = with_second_look(policy, self._settings.second_look)
         policy = with_localiser(policy, self._settings.localiser)
         self._runner = PolicyRunner(policy)
         self._join = ObservationJoin(self._cameras_needed())
