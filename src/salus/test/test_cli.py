@@ -15,7 +15,7 @@ from salus_data.faults import CONTRACT, IMAGES, noise_episode
 from salus_data.writer import StoreWriter
 
 COMMANDS = ("collect", "doctor", "relabel", "migrate", "summary", "signals", "bench")
-BENCHMARKS = ("sim", "workers", "record", "labels", "collect", "faults", "policy", "train")
+BENCHMARKS = ("sim", "workers", "record", "labels", "collect", "faults", "policy", "bag", "train")
 
 
 @pytest.fixture

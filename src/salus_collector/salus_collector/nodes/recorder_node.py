@@ -1,5 +1,6 @@
 """Writes what the graph says into a dataset, one whole episode at a time."""
 
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from salus_msgs.msg import (
     PolicyUncertainty,
     RecordingStatus,
 )
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 
 from salus_collector.collection import versions
 from salus_data.errors import SalusError
@@ -28,6 +29,7 @@ from salus_ros import convert, topics
 from salus_ros.contract_message import contract_from_message
 from salus_ros.diagnostics import Diagnostics
 from salus_ros.episode_message import record_from_message
+from salus_ros.images import subscribe_to_images
 from salus_ros.node import run_node
 from salus_ros.parameters import declare, parameter
 
@@ -96,9 +98,11 @@ class RecorderNode(Node):
         }
         self._assembler = Assembler(channels(contract, **row))
         for topic in step_topics(contract.cameras, **row):
-            self.create_subscription(
-                TYPES.get(topic, Image), topic, partial(self._on_step, topic), topics.STEP_QOS
-            )
+            hear = partial(self._on_step, topic)
+            if topic in TYPES:
+                self.create_subscription(TYPES[topic], topic, hear, topics.STEP_QOS)
+            else:
+                subscribe_to_images(self, topic, hear)
         for event in self._pending_events:
             self._on_episode(event)
         self._pending_events.clear()
@@ -143,6 +147,7 @@ class RecorderNode(Node):
         if self._assembler is None or self._sink is None or not self._assembler.whole:
             return
         self._settle.cancel()
+        began = time.monotonic()
         try:
             record, joined = self._assembler.take()
             record = self._sink.write(record, joined)
@@ -150,6 +155,7 @@ class RecorderNode(Node):
             self._fail(str(error))
             return
         self._committed += 1
+        self._diagnostics.latency(time.monotonic() - began)
         self._diagnostics.count("episodes_committed")
         self._diagnostics.ok(f"committed {record.id}")
         self._publish(RecordingStatus.STATE_COMMITTED, rows=len(joined["stamp"]))
@@ -166,6 +172,7 @@ class RecorderNode(Node):
             missing = sum(self._assembler.report().missing.values())
             self._assembler.drop()
         self._diagnostics.count("episodes_discarded")
+        self._diagnostics.dropped(missing)
         self._diagnostics.warn(reason)
         self.get_logger().warning(f"episode discarded: {reason}")
         self._publish(RecordingStatus.STATE_DISCARDED, reason=reason, missing=missing)

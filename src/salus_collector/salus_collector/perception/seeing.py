@@ -107,10 +107,28 @@ def with_localiser(policy: Policy, localiser: str) -> Policy:
     Raises:
         FormatError: the file cannot be read.
     """
+    return SeeingPolicy(policy, _load(localiser)) if localiser else policy
+
+
+def with_second_look(policy: Policy, localiser: str) -> Policy:
+    """The policy, which looks again by that localiser once it was interfered with.
+
+    Args:
+        policy: that acts.
+        localiser: `shipped`, a file of weights, or empty: it does not look.
+
+    Raises:
+        FormatError: the file cannot be read.
+    """
     if not localiser:
         return policy
+    from salus_collector.perception.second_look import SecondLook
+
+    return SecondLook(policy, _load(localiser))
+
+
+def _load(localiser: str) -> "Localiser":
     # It brings torch, which takes seconds to load; the expert needs none of it.
     from salus_collector.perception.localiser import SHIPPED, Localiser
 
-    path = SHIPPED if localiser == "shipped" else Path(localiser)
-    return SeeingPolicy(policy, Localiser.load(path))
+    return Localiser.load(SHIPPED if localiser == "shipped" else Path(localiser))
