@@ -77,6 +77,8 @@ def measure(data: StepData, *, epochs: int, inputs: str) -> Speeds:
     """
     train, held = (data.subset(part) for part in split_by_seed(data, VALIDATION, 0))
     options = TrainOptions(epochs=epochs, patience=epochs, inputs=inputs)
+    # The first optimiser of a process loads torch's compiler, for seconds.
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
     began = time.perf_counter()
     network = fit_predictor(train, held, replace(options, kind="network"), force=True)
     network_s = time.perf_counter() - began
