@@ -55,7 +55,8 @@ class ActionSpace:
             bad = [n for n, v in zip(self.names, value, strict=True) if not np.isfinite(v)]
             raise ActionError(f"action{where} is not finite in {', '.join(bad)}: {value.tolist()}")
         low, high = self._bounds
-        return np.minimum(np.maximum(value, low), high)
+        clipped: Array = np.minimum(np.maximum(value, low), high)
+        return clipped
 
     def hold(self, *, joint_position: Array, gripper: float) -> Array:
         """The action that keeps the arm where it is, with `gripper` [0, 1] as last commanded.

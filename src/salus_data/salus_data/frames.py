@@ -83,7 +83,7 @@ class FrameFiles:
                 self._read(number, low - first, high - first, frames[low - start : high - start])
             except (OSError, ValueError, RuntimeError, ZstdError) as error:
                 raise FormatError(
-                    f"{self.folder}: frames {low} to {high - 1} cannot be read: {error}"
+                    f"{self.folder} cannot be read from row {low} on: {error}"
                 ) from error
         return frames
 

@@ -89,7 +89,7 @@ def _import(bags: Sequence[Path], store: Path) -> float:
 def _first_episodes(store: Store, path: Path, count: int) -> Store:
     """A store of the first episodes."""
     images = {
-        name.removeprefix(IMAGE_PREFIX): store.array(name).shape[1:3]
+        name.removeprefix(IMAGE_PREFIX): (store.array(name).shape[1], store.array(name).shape[2])
         for name in store.names
         if name.startswith(IMAGE_PREFIX)
     }
