@@ -18,8 +18,10 @@ setup(
     install_requires=[
         "apsw",
         "backports.zstd",
+        "google-crc32c",
         "jinja2",
         "matplotlib",
+        "numcodecs",
         "numpy",
         "pillow",
         "pydantic",

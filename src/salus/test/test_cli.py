@@ -1,7 +1,9 @@
 """The command line: exit statuses, help, errors that name the field, value and choice."""
 
 import json
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,12 +34,17 @@ def salus(monkeypatch, capsys):
     return run
 
 
-@pytest.fixture
-def store(tmp_path):
-    path = tmp_path / "set.zarr"
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "set.zarr"
     with StoreWriter.open(path, CONTRACT, images=IMAGES, provenance={}) as writer:
         writer.append(*noise_episode(0))
     return path
+
+
+@pytest.fixture
+def store(written, tmp_path):
+    return Path(shutil.copytree(written, tmp_path / "set.zarr"))
 
 
 @pytest.mark.parametrize(

@@ -111,8 +111,10 @@ def kill_writer(path: Path, kills: int, seed: int = 0) -> FaultReport:
     began = time.monotonic()
     interrupted = 0
     checked = 0
-    for _ in range(kills):
-        promised = _run_and_kill(path, float(generator.uniform(0.0, _LONGEST_RUN_SECONDS)))
+    for kill in range(kills):
+        # Every other writer commits first, or a busy machine would let none get that far.
+        seconds = float(generator.uniform(0.0, _LONGEST_RUN_SECONDS))
+        promised = _run_and_kill(path, seconds, commits=kill % 2 == 0)
         store = Store.open(path)
         if len(store) <= promised:
             raise LostEpisodeError(
@@ -142,8 +144,12 @@ def check_noise(store: Store, first: int) -> None:
                 raise LostEpisodeError(f"{store.path}: {name} of episode {episode} has changed")
 
 
-def _run_and_kill(path: Path, seconds: float) -> int:
-    """Let a writer run for some time; returns the last index that it told as committed, or -1."""
+def _run_and_kill(path: Path, seconds: float, *, commits: bool) -> int:
+    """Let a writer run for some time, with `commits` after its first episode.
+
+    Returns:
+        The last index that it told as committed, or -1.
+    """
     # The server imports everything once; a writer forked from it starts in milliseconds.
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__])
@@ -154,6 +160,8 @@ def _run_and_kill(path: Path, seconds: float) -> int:
     try:
         if not ours.poll(_START_SECONDS) or ours.recv_bytes() != _READY:
             raise LostEpisodeError(f"{path}: the writer did not start")
+        if commits and not ours.poll(_START_SECONDS):
+            raise LostEpisodeError(f"{path}: the writer committed nothing")
         time.sleep(seconds)
         if not writer.is_alive():
             raise LostEpisodeError(f"{path}: the writer ended by itself; its error is above")

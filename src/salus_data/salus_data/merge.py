@@ -62,7 +62,7 @@ def merge_stores(
     ) as writer:
         for number, record in enumerate(view.records):
             arrays = {name: view.read(name, number) for name in names}
-            writer.append(replace(record, index=number) if renumber else record, arrays)
+            writer.hold(replace(record, index=number) if renumber else record, arrays)
             progress(number + 1, len(view))
     return len(view)
 

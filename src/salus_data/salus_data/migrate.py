@@ -97,7 +97,7 @@ def migrate(
                 steps = np.arange(1, legacy.episodes[i].length + 1)
                 arrays["stamp"] = stamp + np.rint(steps * step_period * 1e9).astype(np.int64)
                 stamp = int(arrays["stamp"][-1])
-                writer.append(record, arrays)
+                writer.hold(record, arrays)
         staging.rename(out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

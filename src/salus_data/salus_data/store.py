@@ -17,9 +17,11 @@ from zarr.errors import NodeNotFoundError
 from salus_data.contract import Contract
 from salus_data.episode import EpisodeRecord
 from salus_data.errors import FormatError, UnknownNameError
+from salus_data.frames import FrameFiles
 from salus_data.schema import (
     DATA,
     ENDS,
+    IMAGE_PREFIX,
     LABELS,
     READABLE_VERSIONS,
     RECORDS,
@@ -66,6 +68,7 @@ class Store:
         self.path = path
         self._check_labels = check_labels
         self._arrays: dict[str, zarr.Array[Any]] = {}
+        self._frames: dict[str, FrameFiles] = {}
         self.refresh()
 
     @classmethod
@@ -94,6 +97,10 @@ class Store:
         with zarr.config.set(_READING):
             self._arrays = _open_arrays(self.path, root, self._expected(), self.n_rows)
         self.names = tuple(self._arrays)
+        found = {
+            n: FrameFiles.of(self.path / DATA / n) for n in self.names if n.startswith(IMAGE_PREFIX)
+        }
+        self._frames = {name: files for name, files in found.items() if files is not None}
         labels = self._arrays.get(LABELS)
         self.attributes = attributes | {"labels": dict(labels.attrs) if labels else {}}
 
@@ -146,6 +153,8 @@ class Store:
                 f"{self.path}: rows {start_row}..{stop_row} of {name} asked for, "
                 f"{self.n_rows} are committed"
             )
+        if name in self._frames and start_row < stop_row:
+            return self._frames[name].window(start_row, stop_row)
         array = self.array(name)
         return _read(self.path, f"{DATA}/{name}", array, slice(start_row, stop_row))
 

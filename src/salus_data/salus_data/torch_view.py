@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from salus_data.errors import FormatError, UnknownNameError
+from salus_data.memory import keep_freed_memory
 from salus_data.schema import IMAGE_PREFIX, LABELS, VALID
 from salus_data.view import StoreView
 
@@ -62,6 +63,8 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
         self._process = os.getpid()
         self._window = window
         self._frames = tuple(name for name in arrays if name.startswith(IMAGE_PREFIX))
+        if self._frames:
+            keep_freed_memory()  # otherwise the pages of a window cost more than its decoding
         self._memory = {n: view.read_all(n) for n in arrays if n not in self._frames}
         self._labels, self._valid = view.read_all(LABELS), view.read_all(VALID)
         chosen = range(len(view)) if episodes is None else episodes
@@ -105,6 +108,7 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
     def _open(self) -> StoreView:
         if self._view is None or self._process != os.getpid():
             self._view, self._process = StoreView(self._paths), os.getpid()
+            keep_freed_memory()
         return self._view
 
     def __getstate__(self) -> dict[str, Any]:

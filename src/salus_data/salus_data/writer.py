@@ -39,6 +39,9 @@ from salus_data.validation import check_episode
 LOCK_FILE: Final = "meta/episode_ends/writer.lock"
 """Inside an array's folder, where zarr does not take it for an unknown member of a group."""
 
+HELD_BYTES: Final = 128 << 20
+"""Size of the episodes that are held at most [bytes]."""
+
 
 class StoreWriteError(SalusError, OSError):
     """Raised when the disk refuses; committed episodes are intact, opening again recovers."""
@@ -68,6 +71,7 @@ class StoreWriter:
         self.committed = {record.index for record in self._records}
         self._ids = {record.id for record in self._records}
         self._held: list[tuple[EpisodeRecord, dict[str, NDArray[Any]]]] = []
+        self._held_bytes = 0
         self._incomplete = False
         root = zarr.open_group(path, mode="r+")
         self._rows = {
@@ -144,11 +148,12 @@ class StoreWriter:
         """Check one whole episode and keep it in memory for `commit`; arguments as of `append`.
 
         An episode costs some thirty files to replace, however short it is, and several that are
-        committed together cost no more than one.
+        committed together cost no more than one. When HELD_BYTES are reached, all are committed,
+        and so they are at the end of a `with` block that ends without an error.
 
         Raises:
             FormatError: something does not fit; it is not held.
-            StoreWriteError: an earlier commit failed.
+            StoreWriteError: the disk refused, now or earlier.
         """
         self._require_complete()
         held = [other for other, _ in self._held]
@@ -160,7 +165,11 @@ class StoreWriter:
             raise FormatError(
                 f"{self.path}: episode {record.id} (index {record.index}) is already in the store"
             )
-        self._held.append((record, check_episode(self.contract, self._specs, record, arrays)))
+        rows = check_episode(self.contract, self._specs, record, arrays)
+        self._held.append((record, rows))
+        self._held_bytes += sum(values.nbytes for values in rows.values())
+        if self._held_bytes >= HELD_BYTES:
+            self.commit()
 
     def commit(self) -> None:
         """Write the episodes that are held; a reader meets all of them at once.
@@ -191,6 +200,7 @@ class StoreWriter:
                 "the store again"
             ) from error
         self._held.clear()
+        self._held_bytes = 0
         self._incomplete = False
 
     def _require_complete(self) -> None:
@@ -217,7 +227,11 @@ class StoreWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        try:
+            if error is None:
+                self.commit()
+        finally:
+            self.close()
 
     def _commit(self, records: Sequence[EpisodeRecord], ends: Sequence[int]) -> None:
         count = len(self._ends)

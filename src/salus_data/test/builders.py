@@ -189,7 +189,7 @@ def build_store(
                 index, outcome, kind, length=rows, **dict((records or {}).get(number, {}))
             )
             arrays = make_arrays(contract, record, length=rows, frame=frame, start_time=time)
-            writer.append(record, arrays)
+            writer.hold(record, arrays)
             time += (rows + 3) * contract.step_period
     return path
 

@@ -21,7 +21,7 @@ def test_every_python_block_runs(block, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with StoreWriter.open("demo.zarr", CONTRACT, images=IMAGES, provenance={}) as writer:
         for index in range(3):
-            writer.append(*noise_episode(index))
+            writer.hold(*noise_episode(index))
     exec(compile(block, "docs/DATA_FORMAT.md", "exec"), {})
     if "print(" in block:
         assert "0-2" in capsys.readouterr().out

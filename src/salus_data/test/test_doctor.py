@@ -506,6 +506,6 @@ def test_an_index_that_was_filled_in_later_is_no_clock_that_ran_backwards(tmp_pa
     order = [1, 0, *range(2, len(whole.records))]
     with StoreWriter.open(resumed, whole.contract, images=None, provenance={}) as writer:
         for i in order:
-            writer.append(whole.records[i], {name: whole.read(name, i) for name in names})
+            writer.hold(whole.records[i], {name: whole.read(name, i) for name in names})
     codes = {finding.code for finding in examine(resumed).findings}
     assert "stamp_overlaps" not in codes

@@ -34,7 +34,7 @@ def build(path: Path, lengths: list[int], *, align: bool = False) -> Path:
             if align and outcome is Outcome.FAILURE:
                 phase[record.onset_step - 10 : record.onset_step] = range(20, 30)
             arrays["chunk_phase"] = phase.astype(np.int16)
-            writer.append(record, arrays)
+            writer.hold(record, arrays)
             time += (length + 3) * contract.step_period
     return path
 

@@ -43,7 +43,7 @@ def make_store(path: Path, *, images: bool) -> Path:
     ) as writer:
         for record, arrays in made:
             kept = {k: v for k, v in arrays.items() if images or not k.startswith("image_")}
-            writer.append(record, kept)
+            writer.hold(record, kept)
     return path
 
 
@@ -137,7 +137,7 @@ def test_video_changes_frames_a_little_and_nothing_else(exported, tmp_path: Path
     arrays = make_arrays(contract, record, length=12, frame=(64, 64))
     store = tmp_path / "store.zarr"
     with StoreWriter.open(store, contract, images={"front": (64, 64)}, provenance={}) as writer:
-        writer.append(record, {k: v for k, v in arrays.items() if k != "image_wrist"})
+        writer.hold(record, {k: v for k, v in arrays.items() if k != "image_wrist"})
     export_dataset(StoreView(store), tmp_path / "dataset", images="video")
     import_dataset(tmp_path / "dataset", tmp_path / "back.zarr")
     one, other = StoreView(store), StoreView(tmp_path / "back.zarr")

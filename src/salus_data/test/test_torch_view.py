@@ -24,7 +24,7 @@ def view(tmp_path_factory):
     path = tmp_path_factory.mktemp("torch") / "set.zarr"
     with StoreWriter.open(path, CONTRACT, images=IMAGES, provenance={}) as writer:
         for index in range(3):
-            writer.append(*noise_episode(index))
+            writer.hold(*noise_episode(index))
     return StoreView(path)
 
 

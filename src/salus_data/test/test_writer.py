@@ -53,6 +53,36 @@ def test_what_is_written_is_read_back_bitwise(path):
     check_noise(store, 0)
 
 
+def test_episodes_that_are_held_appear_together_and_are_the_same(path, tmp_path):
+    with open_writer(path) as writer:
+        for index in range(3):
+            writer.hold(*noise_episode(index))
+        assert len(Store.open(path)) == 0
+        with pytest.raises(FormatError, match="already in the store"):
+            writer.hold(*noise_episode(1))
+        writer.commit()
+        assert len(Store.open(path)) == 3
+        writer.append(*noise_episode(3))
+    single = tmp_path / "single.zarr"
+    fill(single, 4)
+    together, one_by_one = Store.open(path), Store.open(single)
+    check_noise(together, 0)
+    for name in one_by_one.names:
+        assert together.read_all(name).tobytes() == one_by_one.read_all(name).tobytes()
+
+
+def test_a_block_that_fails_commits_nothing_that_is_held(path):
+    def interrupted():
+        with open_writer(path) as writer:
+            writer.append(*noise_episode(0))
+            writer.hold(*noise_episode(1))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert len(Store.open(path)) == 1
+
+
 def test_reopening_appends_and_knows_what_is_there(path):
     fill(path, 2)
     with open_writer(path) as writer:

@@ -120,7 +120,7 @@ def write_store(path: Path, data: StepData) -> Path:
             action = low + (high - low) * random.uniform(0.2, 0.8, (length, n_components))
             stamps = time + np.round(np.arange(length) * 1e9 / 30).astype(np.int64)
             time = int(stamps[-1]) + 10**9
-            writer.append(
+            writer.hold(
                 record,
                 {
                     "stamp": stamps,

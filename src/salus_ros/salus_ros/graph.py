@@ -10,7 +10,7 @@ from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from salus_ros.memory import keep_freed_memory
+from salus_data.memory import keep_freed_memory
 from salus_ros.topics import NAMESPACE
 
 WAKE = 0.02  # [s]

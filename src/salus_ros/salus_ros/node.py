@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from salus_data.errors import SalusError
-from salus_ros.memory import keep_freed_memory
+from salus_data.memory import keep_freed_memory
 
 WAKE = 0.1
 """Seconds between two looks at whether the process is to end."""

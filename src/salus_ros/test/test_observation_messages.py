@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rclpy.serialization import serialize_message
 
+from salus_data.memory import keep_freed_memory
 from salus_ros import convert
-from salus_ros.memory import keep_freed_memory
 from salus_ros.observation_messages import ObservationMessages
 
 NUMBERS = st.floats(-1e6, 1e6)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 
 from salus.bench.harness import Benchmark, Row, alternate, timed
@@ -113,15 +112,21 @@ def _rate(read: Callable[[int], object], starts: Sequence[int]) -> float:
     return len(starts) / timed(lambda: [read(start) for start in starts])
 
 
-def _store_rate(
-    store: Store, convert: Callable[[NDArray[Any]], object] = lambda rows: rows
-) -> float:
-    names = [name for name in store.names if name.startswith(IMAGE_PREFIX)]
+def _store_rate(store: Store, *, as_float: bool = False) -> float:
+    """Through the dataset that SALUS gives to torch."""
+    import torch
+
+    from salus_data.torch_view import WindowDataset
+    from salus_data.view import StoreView
+
+    images = [name for name in store.names if name.startswith(IMAGE_PREFIX)]
+    data = WindowDataset(StoreView([store.path]), ["state", *images], WINDOW, only_valid=False)
 
     def read(start: int) -> None:
-        store.window("state", start, start + WINDOW)
-        for name in names:
-            convert(store.window(name, start, start + WINDOW))
+        item = data[start + WINDOW - 1]
+        if as_float:
+            for name in images:
+                item[name] = item[name].permute(0, 3, 1, 2).to(torch.float32) / 255
 
     return _rate(read, _starts(store.n_rows, READS))
 
@@ -141,20 +146,15 @@ def _bag_rate(store: Store, bag: Path) -> float:
 
 
 def _lerobot_rows(store: Store, scratch: Path) -> list[Row]:
-    import torch
-
     from salus_data.lerobot_io.export import export_dataset
     from salus_data.view import StoreView
-
-    def as_float(images: NDArray[Any]) -> object:
-        return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
 
     view = StoreView([store.path])
     folders = {"video": scratch / "video", "image": scratch / "image"}
     video = timed(lambda: export_dataset(view, folders["video"], images="video"))
     image = timed(lambda: export_dataset(view, folders["image"], images="image"))
     plain = timed(lambda: _plain_export(store, scratch / "plain"))
-    rate, as_floats = _store_rate(store), _store_rate(store, as_float)
+    rate, as_floats = _store_rate(store), _store_rate(store, as_float=True)
     rows = [
         Row("export as images", image, "s", "LeRobot's loop", plain),
         Row("export as video", video, "s"),

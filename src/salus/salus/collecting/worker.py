@@ -18,9 +18,9 @@ from salus_collector.nodes.collect_node import CollectNode
 from salus_collector.nodes.policy_node import PolicyNode
 from salus_collector.nodes.recorder_node import RecorderNode
 from salus_collector.nodes.sim_node import SimNode
+from salus_data.memory import keep_freed_memory
 from salus_predictor.nodes.predictor_node import PredictorNode
 from salus_predictor.nodes.supervisor_node import SupervisorNode
-from salus_ros.memory import keep_freed_memory
 from salus_ros.node import spin
 
 

@@ -47,10 +47,10 @@ class EpisodeSink:
         return record
 
     def hold(self, record: EpisodeRecord, joined: Mapping[str, NDArray[Any]]) -> EpisodeRecord:
-        """Take one episode for the next `commit`; returns its record as it will be in the store.
+        """Take one episode for a `commit` to come; returns its record as it will be in the store.
 
         Raises:
-            SalusError: it does not fit the store, or the disk refused earlier.
+            SalusError: it does not fit the store, or the disk refuses.
         """
         return self._hold(record, episode_arrays(self.contract, joined))
 

@@ -78,7 +78,7 @@ def import_dataset(
                     raise FormatError(
                         f"{folder}: episode {record.id}: {PREFIX}{name} is not what its record says"
                     )
-            writer.append(record, arrays)
+            writer.hold(record, arrays)
             on_progress(number + 1, len(notes.records))
     return len(notes.records)
 

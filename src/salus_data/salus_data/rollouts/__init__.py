@@ -123,7 +123,7 @@ def import_rollouts(
                     raise FormatError(f"{rollout.where}: the file changed while it was read")
                 arrays = _arrays(contract, rollout, stamp)
                 stamp = int(arrays["stamp"][-1])
-                writer.append(_record(contract, rollout, index), arrays)
+                writer.hold(_record(contract, rollout, index), arrays)
                 counts["successes" if rollout.success else "failures"] += 1
                 counts["dated"] += not rollout.success and rollout.event_step > 0
         staging.rename(out)

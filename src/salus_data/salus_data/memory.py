@@ -2,7 +2,7 @@
 
 The C library gives a block of more than 128 KiB, such as an image, back to the system when it is
 freed, and the next one costs a page fault every 4 KiB: 0.1 ms for an image of 256 x 256, many times
-what its copy costs. A node makes such blocks at every step.
+what its copy costs. A node makes such blocks at every step, and a training loop at every window.
 """
 
 import ctypes
