@@ -7,7 +7,6 @@ import typer
 from salus import __version__
 from salus.commands import (
     bench,
-    bench_bag,
     benchmark,
     calibrate,
     clone,
@@ -23,6 +22,7 @@ from salus.commands import (
     signals,
     stores,
     study,
+    study_predictor,
     summary,
     train,
 )
@@ -58,7 +58,7 @@ app.command("import-rollouts")(import_rollouts.import_rollouts)
 app.command("info")(stores.info)
 app.command("merge")(stores.merge)
 app.command("show")(stores.show)
-bench.app.command("bag")(bench_bag.bag)
+study.app.command("predictor")(study_predictor.predictor)
 app.add_typer(bench.app, name="bench")
 app.add_typer(study.app, name="study")
 

@@ -9,13 +9,14 @@ import torch
 from salus_collector.perception import frames
 from salus_collector.perception.localiser import Localiser, Sighting, shrink
 from salus_collector.perception.memory import StillMemory
-from salus_collector.perception.network import PIXELS, LocaliserNetwork
+from salus_collector.perception.network import LocaliserNetwork
 from salus_collector.perception.seeing import SeeingPolicy
 from salus_collector.perception.signals import VISUAL_COLUMNS, visual_signals
 from salus_collector.perception.targets import (
     BIN,
     OBSTACLE,
     ORIGIN,
+    PIXELS,
     QUANTITIES,
     in_base_frame,
     in_gripper_frame,

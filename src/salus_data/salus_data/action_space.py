@@ -4,6 +4,7 @@ An action is a vector (D,). Every space ends with the gripper opening, 0 closed 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
@@ -23,6 +24,11 @@ class ActionSpace:
     units: tuple[str, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+
+    @cached_property
+    def _bounds(self) -> tuple[Array, Array]:
+        """The limits as arrays: every step is checked twice, and np.clip makes them anew."""
+        return np.array(self.low), np.array(self.high)
 
     @property
     def size(self) -> int:
@@ -48,7 +54,9 @@ class ActionSpace:
         if not np.isfinite(value).all():
             bad = [n for n, v in zip(self.names, value, strict=True) if not np.isfinite(v)]
             raise ActionError(f"action{where} is not finite in {', '.join(bad)}: {value.tolist()}")
-        return np.clip(value, self.low, self.high)
+        low, high = self._bounds
+        clipped: Array = np.minimum(np.maximum(value, low), high)
+        return clipped
 
     def hold(self, *, joint_position: Array, gripper: float) -> Array:
         """The action that keeps the arm where it is, with `gripper` [0, 1] as last commanded.

@@ -26,7 +26,7 @@ ENDS: Final = "meta/episode_ends"
 RECORDS: Final = "meta/episodes"
 IMAGE_PREFIX: Final = "image_"
 
-FRAMES_PER_CHUNK: Final = 16
+FRAMES_PER_CHUNK: Final = 8
 """Enough neighbours for zstd to see that little moves, few enough to decode for one frame."""
 
 FRAMES_PER_SHARD: Final = 512

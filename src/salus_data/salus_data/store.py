@@ -32,6 +32,10 @@ from salus_data.swap import replaced_path
 
 Rows = NDArray[Any]
 
+_READING: Final = {"codec_pipeline.path": "zarr.core.codec_pipeline.FusedCodecPipeline"}
+"""zarr's newer way of decoding, without a coroutine for each chunk: a third faster. Writers keep
+the other one, which takes over the chunks of a file that it does not change as they are."""
+
 _ATTEMPTS: Final = 5
 """A sharded read asks for index and chunk one after the other; while a writer replaces the file in
 between, the chunk does not decode. The next attempt sees the new file."""
@@ -87,7 +91,8 @@ class Store:
         ends = committed_ends(_read(self.path, ENDS, _member(self.path, root, ENDS)))
         self.ends = ends
         self.records = _read_records(self.path, root, len(ends))
-        self._arrays = _open_arrays(self.path, root, self._expected(), self.n_rows)
+        with zarr.config.set(_READING):
+            self._arrays = _open_arrays(self.path, root, self._expected(), self.n_rows)
         self.names = tuple(self._arrays)
         labels = self._arrays.get(LABELS)
         self.attributes = attributes | {"labels": dict(labels.attrs) if labels else {}}

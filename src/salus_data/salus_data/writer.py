@@ -7,12 +7,13 @@ for writing, and no reader ever sees it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+import numpy as np
 import zarr
 from numpy.typing import NDArray
 
@@ -66,6 +67,7 @@ class StoreWriter:
         self._ends = store.ends.tolist()
         self.committed = {record.index for record in self._records}
         self._ids = {record.id for record in self._records}
+        self._held: list[tuple[EpisodeRecord, dict[str, NDArray[Any]]]] = []
         self._incomplete = False
         root = zarr.open_group(path, mode="r+")
         self._rows = {
@@ -135,33 +137,68 @@ class StoreWriter:
             StoreWriteError: the disk refused. Committed episodes are intact; this writer takes no
                 more, opening the store again recovers it.
         """
+        self.hold(record, arrays)
+        self.commit()
+
+    def hold(self, record: EpisodeRecord, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Check one whole episode and keep it in memory for `commit`; arguments as of `append`.
+
+        An episode costs some thirty files to replace, however short it is, and several that are
+        committed together cost no more than one.
+
+        Raises:
+            FormatError: something does not fit; it is not held.
+            StoreWriteError: an earlier commit failed.
+        """
+        self._require_complete()
+        held = [other for other, _ in self._held]
+        if (
+            record.id in self._ids
+            or record.index in self.committed
+            or any(record.id == other.id or record.index == other.index for other in held)
+        ):
+            raise FormatError(
+                f"{self.path}: episode {record.id} (index {record.index}) is already in the store"
+            )
+        self._held.append((record, check_episode(self.contract, self._specs, record, arrays)))
+
+    def commit(self) -> None:
+        """Write the episodes that are held; a reader meets all of them at once.
+
+        Raises:
+            StoreWriteError: the disk refused, as for `append`.
+        """
+        self._require_complete()
+        if not self._held:
+            return
+        records = [record for record, _ in self._held]
+        ends = np.cumsum([len(rows["stamp"]) for _, rows in self._held])
+        labels, valid = compute_horizon_labels(
+            ends, records, self.contract.horizons, len(self.contract.failure_types)
+        )
+        start = self._ends[-1] if self._ends else 0
+        self._incomplete = True
+        try:
+            for name in self._specs:
+                _append_rows(self._rows[name], start, [rows[name] for _, rows in self._held])
+            _append_rows(self._rows[LABELS], start, [labels])
+            _append_rows(self._rows[VALID], start, [valid])
+            self._commit(records, (start + ends).tolist())
+        except OSError as error:
+            raise StoreWriteError(
+                f"{self.path}: episode {', '.join(r.id for r in records)} could not be written: "
+                f"{error}. {len(self._ends)} committed episodes are intact; make room and open "
+                "the store again"
+            ) from error
+        self._held.clear()
+        self._incomplete = False
+
+    def _require_complete(self) -> None:
         if self._incomplete:
             raise StoreWriteError(
                 f"{self.path}: an earlier episode was not written completely; "
                 "open the store again to recover it"
             )
-        if record.id in self._ids or record.index in self.committed:
-            raise FormatError(
-                f"{self.path}: episode {record.id} (index {record.index}) is already in the store"
-            )
-        rows = check_episode(self.contract, self._specs, record, arrays)
-        n_rows = len(rows["stamp"])
-        rows[LABELS], rows[VALID] = compute_horizon_labels(
-            [n_rows], [record], self.contract.horizons, len(self.contract.failure_types)
-        )
-        start = self._ends[-1] if self._ends else 0
-        self._incomplete = True
-        try:
-            for name, values in rows.items():
-                _append_rows(self._rows[name], start, values)
-            self._commit(record, start + n_rows)
-        except OSError as error:
-            raise StoreWriteError(
-                f"{self.path}: episode {record.id} could not be written: {error}. "
-                f"{len(self._ends)} committed episodes are intact; make room and open the store "
-                "again"
-            ) from error
-        self._incomplete = False
 
     def close(self) -> None:
         """Write what the labels follow from, and let the next writer in."""
@@ -182,23 +219,24 @@ class StoreWriter:
     ) -> None:
         self.close()
 
-    def _commit(self, record: EpisodeRecord, end: int) -> None:
+    def _commit(self, records: Sequence[EpisodeRecord], ends: Sequence[int]) -> None:
         count = len(self._ends)
-        self._episodes.resize((count + 1,))
-        self._episodes[count] = json.dumps(record.to_json())
-        # The end goes into its chunk through an array that is longer in memory only. So the
+        total = count + len(records)
+        self._episodes.resize((total,))
+        self._episodes[count:] = np.array([json.dumps(r.to_json()) for r in records], object)
+        # The ends go into their chunk through an array that is longer in memory only. So the
         # rename of the metadata file is the commit, and no reader meets an end that reads as 0.
-        ends = self._episode_ends
-        metadata: Any = ends.metadata.update_shape((count + 1,))
+        stored = self._episode_ends
+        metadata: Any = stored.metadata.update_shape((total,))
         longer: zarr.Array[Any] = zarr.Array(
-            zarr.AsyncArray(metadata=metadata, store_path=ends.store_path)
+            zarr.AsyncArray(metadata=metadata, store_path=stored.store_path)
         )
-        longer[count] = end
-        ends.resize((count + 1,))
-        self._records.append(record)
-        self._ends.append(end)
-        self.committed.add(record.index)
-        self._ids.add(record.id)
+        longer[count:] = np.array(ends, np.int64)
+        stored.resize((total,))
+        self._records += records
+        self._ends += ends
+        self.committed.update(record.index for record in records)
+        self._ids.update(record.id for record in records)
 
     def _cut_tails(self) -> None:
         """Remove what a killed writer left: rows and records beyond the commit, partial files."""
@@ -219,12 +257,13 @@ class StoreWriter:
             self._rows[name] = self._rows[name].update_attributes(facts)
 
 
-def _append_rows(array: "zarr.Array[Any]", start: int, values: NDArray[Any]) -> None:
+def _append_rows(array: "zarr.Array[Any]", start: int, parts: Sequence[NDArray[Any]]) -> None:
     """Lengthen an array and write its last rows, one file at a time.
 
     zarr writes several files at once and, when one fails, leaves the others running; they could
     then hit a store that has been opened again since. One at a time, a failure is the end of it.
     """
+    values = parts[0] if len(parts) == 1 else np.concatenate(parts)
     stop = start + len(values)
     array.resize((stop, *array.shape[1:]))
     file_rows = (array.shards or array.chunks)[0]

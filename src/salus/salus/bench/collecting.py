@@ -44,6 +44,7 @@ def collect(
     localiser: str = "",
     model: str = "",
     supervise: str = "shadow",
+    bag: bool = False,
 ) -> Collected:
     """Collect mixed episodes below `out`, on ROS domains that nobody else uses.
 
@@ -65,6 +66,7 @@ def collect(
         config=shared_file("config", "collect.yaml"),
         model=model,
         supervise=supervise,
+        bag=bag,
     )
     before = os.environ.get("ROS_DOMAIN_ID")
     with claimed_domain() as domain:

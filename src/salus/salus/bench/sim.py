@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from salus_msgs.msg import PerceivedObjects, PolicyAction
 from salus_msgs.srv import Reset
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 
 from salus.bench.harness import Benchmark, Row, alternate
 from salus_collector.nodes.observation_join import ObservationJoin
@@ -35,6 +35,7 @@ from salus_data.errors import SalusError
 from salus_ros import convert, topics
 from salus_ros.domain import claimed_domain
 from salus_ros.graph import Graph
+from salus_ros.images import subscribe_to_images
 
 Array = NDArray[np.float64]
 
@@ -72,7 +73,8 @@ class Responder(Node):
         listen(PerceivedObjects, topics.PERCEIVED, self._on_perceived, qos)
         for camera in CAMERAS:
             name = f"image_{camera}"
-            listen(Image, topics.image_topic(camera), self._part(name, convert.image_from), qos)
+            hear = self._part(name, convert.image_from)
+            subscribe_to_images(self, topics.image_topic(camera), hear)
 
     def _part(self, name: str, read: Callable[[Any], Any]) -> Callable[[Any], None]:
         return lambda message: self._add(name, message, read(message))

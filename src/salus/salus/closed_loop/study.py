@@ -23,7 +23,7 @@ from salus_collector.policy.settings import PolicySettings
 from salus_collector.sim.disturbance_config import load_mix
 from salus_collector.sim.environment import PandaPickPlace
 from salus_data.errors import ContractMismatchError, FormatError
-from salus_predictor.model.folder import load_model
+from salus_predictor.model.reading import load_model
 from salus_predictor.online.load import load_watched, model_folder
 from salus_predictor.supervisor.config import SupervisorConfig, load_config
 from salus_predictor.supervisor.core import Mode

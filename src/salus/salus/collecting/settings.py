@@ -11,6 +11,7 @@ import yaml
 from ament_index_python.packages import get_package_share_directory
 
 from salus_collector.collection import bag_path, store_path
+from salus_collector.perception.targets import PIXELS
 from salus_collector.sim.disturbance_config import load_mix
 from salus_data.errors import FormatError, UnknownNameError
 from salus_predictor.supervisor.config import load_config
@@ -65,7 +66,6 @@ class CollectSettings:
         Raises:
             SalusError: names the option, its value and what it may be.
         """
-        from salus_collector.perception.network import PIXELS
         from salus_collector.policy.registry import check_policy
 
         load_mix(self.disturbances)

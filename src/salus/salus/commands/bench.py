@@ -1,5 +1,7 @@
 """`salus bench`: how fast, how small and how safe, each against a named alternative."""
 
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -162,3 +164,58 @@ def faults_online(
 
     watched = Watched(model, policy, localiser, image_size)
     harness.run("faults-online", lambda: measure(watched, faults, seed), as_json=as_json)
+
+
+@app.command("bag")
+def bag(
+    bags: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Bags such as out/run1/bags/w0_0; without one, some are collected."),
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=2, help="Episodes that are collected.")] = 12,
+    rounds: Rounds = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Import against a bare read, storage, reads against LeRobotDataset (some minutes)."""
+    from salus.bench.bags import measure
+    from salus.bench.collecting import collect
+
+    with tempfile.TemporaryDirectory(prefix="salus-bench-") as scratch:
+
+        def run() -> harness.Benchmark:
+            if bags:
+                return measure(bags, rounds)
+            collect(Path(scratch), episodes, 1, bag=True)
+            return measure([Path(scratch, "bags", "w0_0")], rounds)
+
+        harness.run("bag", run, as_json=as_json)
+
+
+@app.command("train")
+def train(
+    stores: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Stores to train on; without any, episodes are made up."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Of the network, none left out.")] = 50,
+    steps: Annotated[
+        int, typer.Option(min=2000, help="Training steps of the made-up episodes.")
+    ] = 100_000,
+    signals: Annotated[
+        int, typer.Option(min=4, help="Of the made-up episodes; SmolVLA's portable set has 25.")
+    ] = 25,
+    inputs: Annotated[
+        str, typer.Option(help="Of the stores: `core`, `portable`, `perceived`, or signals.")
+    ] = "portable",
+    as_json: AsJson = False,
+) -> None:
+    """Training for 50 epochs, a step of the trained predictor, its folder (minutes).
+
+    Times of training are per 100,000 steps. A step is measured without the robot: signals in,
+    forecast out.
+    """
+    from salus.bench.train import measure
+
+    harness.run(
+        "train", lambda: measure(stores or (), epochs, steps, signals, inputs), as_json=as_json
+    )

@@ -19,7 +19,7 @@ from salus_msgs.msg import (
     PolicyEmbedding,
     PolicyUncertainty,
 )
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from salus_collector.nodes.observation_join import JoinedObservation, ObservationJoin
@@ -35,6 +35,7 @@ from salus_data.layout import EE_POSITION
 from salus_ros import convert, topics
 from salus_ros.contract_message import contract_to_message
 from salus_ros.diagnostics import Diagnostics
+from salus_ros.images import subscribe_to_images
 from salus_ros.node import run_node
 from salus_ros.parameters import declare, parameter
 
@@ -143,9 +144,7 @@ class PolicyNode(Node):
         self.create_subscription(PerceivedObjects, topics.PERCEIVED, self._on_perceived, step)
         self.create_subscription(PolicyAction, topics.ACTION, self._on_action, step)
         for camera in self._cameras_needed():
-            self.create_subscription(
-                Image, topics.image_topic(camera), self._image_callback(camera), step
-            )
+            subscribe_to_images(self, topics.image_topic(camera), self._image_callback(camera))
 
     def _contract(self) -> Contract:
         policy = self._runner.policy

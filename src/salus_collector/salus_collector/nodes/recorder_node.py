@@ -18,7 +18,7 @@ from salus_msgs.msg import (
     PolicyUncertainty,
     RecordingStatus,
 )
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 
 from salus_collector.collection import versions
 from salus_data.errors import SalusError
@@ -29,6 +29,7 @@ from salus_ros import convert, topics
 from salus_ros.contract_message import contract_from_message
 from salus_ros.diagnostics import Diagnostics
 from salus_ros.episode_message import record_from_message
+from salus_ros.images import subscribe_to_images
 from salus_ros.node import run_node
 from salus_ros.parameters import declare, parameter
 
@@ -97,9 +98,11 @@ class RecorderNode(Node):
         }
         self._assembler = Assembler(channels(contract, **row))
         for topic in step_topics(contract.cameras, **row):
-            self.create_subscription(
-                TYPES.get(topic, Image), topic, partial(self._on_step, topic), topics.STEP_QOS
-            )
+            hear = partial(self._on_step, topic)
+            if topic in TYPES:
+                self.create_subscription(TYPES[topic], topic, hear, topics.STEP_QOS)
+            else:
+                subscribe_to_images(self, topic, hear)
         for event in self._pending_events:
             self._on_episode(event)
         self._pending_events.clear()

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from salus_collector.perception.network import PIXELS, LocaliserNetwork
-from salus_collector.perception.targets import CAMERAS, ORIGIN, SCALE, arm_pose
+from salus_collector.perception.network import LocaliserNetwork
+from salus_collector.perception.targets import CAMERAS, ORIGIN, PIXELS, SCALE, arm_pose
 from salus_data.errors import FormatError
 
 Array = NDArray[np.float64]

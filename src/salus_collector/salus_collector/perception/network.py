@@ -5,10 +5,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from salus_collector.perception.targets import CAMERAS, POSE_SIZE, QUANTITIES
-
-PIXELS: Final = 128
-"""Side of the images it sees; camera images are averaged down to it."""
+from salus_collector.perception.targets import CAMERAS, PIXELS, POSE_SIZE, QUANTITIES
 
 KEYPOINTS: Final = 32
 WIDTH: Final = 128

@@ -11,6 +11,9 @@ Array = NDArray[np.float64]
 
 CAMERAS: Final = ("front", "wrist")
 
+PIXELS: Final = 128
+"""Side of the images it sees; camera images are averaged down to it."""
+
 QUANTITIES: Final = (
     "object.x",
     "object.y",

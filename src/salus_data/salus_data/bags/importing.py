@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+from numpy.typing import NDArray
+
 from salus_data import topic_names as topics
 from salus_data.bags.episodes import (
     Table,
@@ -28,6 +30,9 @@ from salus_data.writer import StoreWriteError
 
 OPEN_EPISODES: Final = 3
 """Episodes whose rows are kept at once: messages of neighbours may be mixed, not those of many."""
+
+HELD_BYTES: Final = 128 << 20
+"""Size of whole episodes that are committed together [bytes]."""
 
 Progress = Callable[[int], None]
 """Hears how many messages were read since it was last called."""
@@ -165,6 +170,7 @@ class _BagJoin:
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="salus-import")
         self._written: Future[EpisodeRecord] | None = None
         self._episode, self._rows = "", 0
+        self._held_bytes = 0
         self._latest = ""  # episode of the latest numbered message
         self._begin()
 
@@ -186,6 +192,7 @@ class _BagJoin:
         with self._writing:
             self._read(progress)
             self._settle()
+            self._sink.commit()
         self._tell()
 
     def _read(self, progress: Progress) -> None:
@@ -248,7 +255,16 @@ class _BagJoin:
             return
         self._settle()
         self._episode, self._rows = episode, len(joined["stamp"])
-        self._written = self._writing.submit(self._sink.write, record, joined)
+        self._written = self._writing.submit(self._write, record, joined)
+
+    def _write(self, record: EpisodeRecord, joined: dict[str, NDArray[Any]]) -> EpisodeRecord:
+        """Hold an episode, and commit what is held once that is much."""
+        record = self._sink.hold(record, joined)
+        self._held_bytes += sum(array.nbytes for array in joined.values())
+        if self._held_bytes >= HELD_BYTES:
+            self._sink.commit()
+            self._held_bytes = 0
+        return record
 
     def _settle(self) -> None:
         """Wait for the episode that is being written, and note what came of it."""

@@ -18,9 +18,12 @@ STILL_FRAMES = 8
 STILL_METRES = 0.005
 """How far the gripper must move in the meantime."""
 
+RUN = 2 * FRAMES_PER_CHUNK
+"""Frames in a row that are looked at: whole chunks, and more than STILL_FRAMES."""
+
 WINDOWS = 8
-"""Runs of FRAMES_PER_CHUNK frames that are looked at in an episode; each decodes one chunk. So 128
-steps are seen whole, and of longer episodes samples that are spread evenly."""
+"""Runs that are looked at in an episode. So 128 steps are seen whole, and of longer episodes
+samples that are spread evenly."""
 
 
 def check_cameras(source: Source) -> None:
@@ -75,17 +78,12 @@ _MESSAGES = {
 
 def _windows(start: int, stop: int) -> list[tuple[int, int]]:
     """Runs of rows spread over an episode, cut at the borders of chunks."""
-    chunks = np.arange(start // FRAMES_PER_CHUNK, (stop - 1) // FRAMES_PER_CHUNK + 1)
-    # Whole chunks first: the ends of an episode share theirs with the neighbours.
-    whole = [
-        c for c in chunks if c * FRAMES_PER_CHUNK >= start and (c + 1) * FRAMES_PER_CHUNK <= stop
-    ]
-    usable = whole or list(chunks)
+    runs = np.arange(start // RUN, (stop - 1) // RUN + 1)
+    # Whole runs first: the ends of an episode share theirs with the neighbours.
+    whole = [run for run in runs if run * RUN >= start and (run + 1) * RUN <= stop]
+    usable = whole or list(runs)
     picked = sorted({usable[int(i)] for i in np.linspace(0, len(usable) - 1, WINDOWS)})
-    return [
-        (max(start, int(c) * FRAMES_PER_CHUNK), min(stop, (int(c) + 1) * FRAMES_PER_CHUNK))
-        for c in picked
-    ]
+    return [(max(start, int(run) * RUN), min(stop, (int(run) + 1) * RUN)) for run in picked]
 
 
 def _faults(frames: dict[str, Rows | None], position: Rows | None) -> list[tuple[str, str, int]]:

@@ -42,12 +42,34 @@ class EpisodeSink:
         Raises:
             SalusError: it does not fit the store, or the disk refuses.
         """
+        record = self._hold(record, arrays)
+        self.commit()
+        return record
+
+    def hold(self, record: EpisodeRecord, joined: Mapping[str, NDArray[Any]]) -> EpisodeRecord:
+        """Take one episode for the next `commit`; returns its record as it will be in the store.
+
+        Raises:
+            SalusError: it does not fit the store, or the disk refused earlier.
+        """
+        return self._hold(record, episode_arrays(self.contract, joined))
+
+    def commit(self) -> None:
+        """Write what is held, all at once.
+
+        Raises:
+            StoreWriteError: the disk refuses.
+        """
+        if self._writer is not None:
+            self._writer.commit()
+
+    def _hold(self, record: EpisodeRecord, arrays: Mapping[str, NDArray[Any]]) -> EpisodeRecord:
         record = dataclasses.replace(
             record, first_intervention_step=first_intervention(arrays["supervisor_state"])
         )
         if self._writer is None:
             self._writer = self._open(arrays)
-        self._writer.append(record, arrays)
+        self._writer.hold(record, arrays)
         return record
 
     def _open(self, arrays: Mapping[str, NDArray[Any]]) -> StoreWriter:

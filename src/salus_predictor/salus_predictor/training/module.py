@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from salus_predictor.model.network import FEATURE_BOUND
+from salus_predictor.training.recurrence import recur
 
 
 class HazardModule(nn.Module):
@@ -36,7 +37,9 @@ class HazardModule(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, T, H, C + 2) and (B, T, C + 1) of features (B, T, F)."""
         embedded = self.dropout(functional.silu(self.input(features)))
-        hidden, _ = self.gru(embedded)
+        of_input, of_state, input_bias, state_bias = self.gru.parameters()
+        given = functional.linear(embedded.transpose(0, 1), of_input, input_bias)
+        hidden = recur(given, of_state, state_bias).transpose(0, 1)
         joined = torch.cat([hidden, embedded], dim=-1)
         middle = self.dropout(functional.silu(self.middle(joined)))
         table = self.output(middle).unflatten(-1, (self.horizons + 1, -1))

@@ -212,7 +212,7 @@ class SmolVLA:
                     f"policy {self.name} reads camera {camera!r} ({feature}), which the "
                     "observation lacks; give images (--image-size above 0) and that camera"
                 )
-            pixels = torch.from_numpy(np.ascontiguousarray(image))
+            pixels = torch.from_numpy(np.array(image))  # from the wire it is read-only
             inputs[feature] = pixels.permute(2, 0, 1).float() / 255
         return inputs
 
