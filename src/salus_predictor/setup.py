@@ -8,7 +8,7 @@ setup(
     maintainer="SALUS maintainers",
     maintainer_email="maintainers@salus.invalid",
     packages=find_packages(include=["salus_predictor", "salus_predictor.*"]),
-    package_data={"": ["py.typed", "*.html.j2"], "salus_predictor.studies.pi0_libero": ["*.json"]},
+    package_data={"": ["py.typed", "*.html.j2"], "salus_predictor": ["shipped/*"], "salus_predictor.studies.pi0_libero": ["*.json"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/salus_predictor"]),
         ("share/salus_predictor", ["package.xml"]),

@@ -22,6 +22,7 @@ from salus.commands import (
     signals,
     stores,
     study,
+    study_predictor,
     summary,
     train,
 )
@@ -57,6 +58,7 @@ app.command("import-rollouts")(import_rollouts.import_rollouts)
 app.command("info")(stores.info)
 app.command("merge")(stores.merge)
 app.command("show")(stores.show)
+study.app.command("predictor")(study_predictor.predictor)
 app.add_typer(bench.app, name="bench")
 app.add_typer(study.app, name="study")
 

@@ -17,7 +17,7 @@ from salus_data.faults import CONTRACT, IMAGES, noise_episode
 from salus_data.writer import StoreWriter
 
 COMMANDS = ("collect", "doctor", "relabel", "migrate", "summary", "signals", "bench")
-BENCHMARKS = ("sim", "workers", "record", "labels", "collect", "faults", "policy", "bag")
+BENCHMARKS = ("sim", "workers", "record", "labels", "collect", "faults", "policy", "bag", "train")
 
 
 @pytest.fixture
@@ -48,7 +48,13 @@ def store(written, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [(name,) for name in COMMANDS] + [("bench", name) for name in BENCHMARKS]
+    "command",
+    [
+        *((name,) for name in COMMANDS),
+        *(("bench", name) for name in BENCHMARKS),
+        ("study", "closed-loop"),
+        ("study", "predictor"),
+    ],
 )
 def test_every_command_has_help(command):
     result = CliRunner().invoke(app, [*command, "--help"])
@@ -162,3 +168,19 @@ def test_signals_are_told_one_by_one_beside_clocks(salus, store):
     status, _, error = salus("signals", store, "--horizon", 7)
     assert status == 2
     assert "7" in one_line(error)
+
+
+def test_a_study_of_the_predictor_says_what_it_cannot_use(salus, tmp_path, store):
+    status, _, error = salus("study", "predictor", tmp_path / "no", "--test", store)
+    assert status == 2
+    assert "no such store" in one_line(error)
+    given = ("study", "predictor", store, "--test", store, "--out", tmp_path)
+    status, _, error = salus(*given, "--seeds", "0,x")
+    assert status == 2
+    assert "--seeds" in one_line(error)
+    status, _, error = salus(*given, "--only", "familys")
+    assert status == 2
+    assert "families" in one_line(error)
+    status, _, error = salus(*given)
+    assert status == 1
+    assert "seed of the training stores" in one_line(error)

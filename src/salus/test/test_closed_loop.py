@@ -212,6 +212,8 @@ def test_figures_of_a_study_that_can_be_counted_by_hand() -> None:
     found = tree["supervised"]
     assert found["failures_reduced"] == pytest.approx(1 - 3 / 10)
     assert found["failures_recovered"] == pytest.approx(0.6), "a stop is no save"
+    judged = {target["what"]: target["value"] for target in verdicts(tree)}
+    assert judged["episodes without success reduced by 25 %"] == pytest.approx(1 - 6 / 10)
     assert found["failures_stopped"] == pytest.approx(0.2)
     assert found["successes_lost"] == pytest.approx(2 / 20)
     assert found["successes_lost_to_stop"] == pytest.approx(1 / 20)
@@ -257,7 +259,7 @@ def test_better_than_random_times_needs_the_whole_interval() -> None:
     few = figures(study([("drop", "success", "drop")] + [("success",) * 3] * 30), 1 / 30)
     many = figures(study([("drop", "success", "drop")] * 10 + [("success",) * 3] * 30), 1 / 30)
     judged = [
-        next(t["met"] for t in verdicts(tree) if t["what"] == "better than random times")
+        next(t["met"] for t in verdicts(tree) if t["what"] == "more successes than at random times")
         for tree in (few, many)
     ]
     assert judged == [False, True]

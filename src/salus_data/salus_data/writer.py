@@ -251,6 +251,8 @@ class StoreWriter:
         self._ends += ends
         self.committed.update(record.index for record in records)
         self._ids.update(record.id for record in records)
+        if not count:  # a writer that is killed describes nothing later
+            self._describe_labels()
 
     def _cut_tails(self) -> None:
         """Remove what a killed writer left: rows and records beyond the commit, partial files."""

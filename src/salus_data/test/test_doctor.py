@@ -337,6 +337,18 @@ def test_a_frozen_camera_is_sound_while_the_robot_rests(store_copy: StoreCopy) -
     assert "camera_frozen" not in errors(examine(path))
 
 
+def test_a_pose_that_only_trembles_is_no_motion(store_copy: StoreCopy) -> None:
+    path = store_copy()
+    edit(path, "image_front", frozen)
+
+    def tremble(values: np.ndarray) -> None:
+        noise = np.random.default_rng(0).normal(0, 0.006, (60, 3))
+        values[:60, 27:30] = values[0, 27:30] + noise
+
+    edit(path, "state", tremble)
+    assert "camera_frozen" not in errors(examine(path))
+
+
 def test_failures_only_or_successes_only_are_an_error(tmp_path: Path) -> None:
     only = build_store(tmp_path / "s.zarr", plan=[PLAN[0]], episodes=3, frame=None)
     assert errors(examine(only)) == {"one_class", "positive_ratio"}

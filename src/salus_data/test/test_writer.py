@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from salus_data.contract import Column
+from salus_data.doctor import examine
 from salus_data.errors import ContractMismatchError, FormatError
 from salus_data.faults import CONTRACT, IMAGES, check_noise, noise_episode
 from salus_data.lock import StoreLockedError
@@ -276,3 +277,11 @@ def test_smooth_frames_pack_to_a_twelfth_without_loss(path):
     files = [p for p in (path / "data/image_front").rglob("*") if p.is_file()]
     assert sum(p.stat().st_size for p in files) <= frames.nbytes / 12
     assert np.array_equal(Store.open(path).read("image_front", 0), frames)
+
+
+def test_a_writer_that_is_killed_leaves_labels_that_say_where_they_come_from(path):
+    writer = open_writer(path)
+    writer.append(*noise_episode(0))
+    writer.append(*noise_episode(1))  # and never closed
+    assert Store.open(path).array("horizon_labels").attrs["label_source"] == "physics"
+    assert not [f for f in examine([path]).findings if "label_source" in (f.field or "")]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from scored_data import HORIZONS, TYPES, make_data, random_data, record
 from sklearn.covariance import LedoitWolf
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from salus_data.errors import ContractMismatchError, SalusError, UnknownNameError
@@ -17,17 +18,25 @@ from salus_predictor.baselines.base import (
     outcome_of_row,
     success_rows,
 )
-from salus_predictor.baselines.clocks import CLOCKS, elapsed, since_milestone
+from salus_predictor.baselines.clocks import CLOCKS, chunk_phase, elapsed, since_milestone
 from salus_predictor.baselines.constants import AlwaysNegative, BaseRate
 from salus_predictor.baselines.distances import NEIGHBOUR, mahalanobis, nearest_neighbours
 from salus_predictor.baselines.episodes import ActProbe, SafeLstm, SafeMlp, fit_actprobe, safe
-from salus_predictor.baselines.networks import distillation, flow_to_noise
+from salus_predictor.baselines.networks import (
+    distillation,
+    distillation_error,
+    flow_loss,
+    flow_to_noise,
+    network,
+    noise_length,
+)
 from salus_predictor.baselines.registry import baselines, chosen
 from salus_predictor.baselines.signals import published_signal, single_signal
 from salus_predictor.baselines.views import View
 from salus_predictor.baselines.windows import WINDOWS, bin_rows, kind_rows
 from salus_predictor.evaluation.benchmark import Split, run_benchmark
 from salus_predictor.evaluation.evaluate import Settings
+from salus_predictor.model.features import extract
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +140,24 @@ def test_time_since_a_milestone_by_counting() -> None:
     assert elapsed(data).tolist() == list(range(30))
 
 
+def test_chunk_phase_is_what_the_store_says_and_nothing_without_chunks() -> None:
+    data = make_data([record(0, None, 6)], [6], chunk_phase=np.array([-1, 0, 1, 2, 0, 1], np.int16))
+    assert chunk_phase(data) == pytest.approx([np.nan, 0, 1, 2, 0, 1], nan_ok=True)
+
+
+def test_ensemble_variance_and_epistemic_alone_are_their_signals() -> None:
+    random = np.random.default_rng(0)
+    for name, column in (
+        ("ensemble_variance", "chunk_disagreement"),
+        ("ensemble_variance", "ensemble_variance"),
+        ("epistemic_alone", "epistemic"),
+    ):
+        values = random.uniform(size=(40, 2)).astype(np.float32)
+        data = make_data([record(0, 0, 40)], [40], signals=values, names=("other", column))
+        found = published_signal(name).fit(data, data, seed=0).score(data)
+        assert (found == values[:, 1]).all()
+
+
 def test_stac_is_the_sum_since_the_start_of_the_episode() -> None:
     values = np.random.default_rng(0).uniform(size=(70, 2))
     values[5] = np.nan
@@ -178,6 +205,39 @@ def test_networks_of_successes_find_what_is_not_like_them(train, test_set) -> No
         assert np.array_equal(score(test_set), fit("embedding")(train, 3)(test_set))
 
 
+def by_hand(layers, rows: np.ndarray) -> np.ndarray:
+    """A network of linear layers with ReLU between them, in numpy."""
+    linear = [layer for layer in layers if isinstance(layer, torch.nn.Linear)]
+    for number, layer in enumerate(linear):
+        rows = rows @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
+        rows = np.maximum(rows, 0) if number + 1 < len(linear) else rows
+    return rows
+
+
+def test_random_network_distillation_by_hand() -> None:
+    torch.manual_seed(0)
+    target, student = network(4, 3), network(4, 3)
+    rows = torch.randn(9, 4)
+    found = distillation_error(student, target, rows).detach().numpy()
+    difference = by_hand(student, rows.numpy()) - by_hand(target, rows.numpy())
+    assert found == pytest.approx((difference**2).sum(axis=1) / 3, abs=1e-6)
+
+
+def test_flow_matching_and_its_length_by_hand() -> None:
+    torch.manual_seed(0)
+    velocity = network(4 + 1, 4)
+    rows, noise, time = torch.randn(9, 4), torch.randn(9, 4), torch.rand(9, 1)
+    x, z, t = rows.numpy(), noise.numpy(), time.numpy()
+    there = np.concatenate([(1 - t) * x + t * z, t], axis=1)
+    wanted = ((by_hand(velocity, there) - z + x) ** 2).mean(axis=1)
+    assert flow_loss(velocity, rows, noise, time).detach().numpy() == pytest.approx(
+        wanted, abs=1e-5
+    )
+    start = np.concatenate([x, np.zeros((9, 1), np.float32)], axis=1)
+    wanted = ((x + by_hand(velocity, start)) ** 2).sum(axis=1)
+    assert noise_length(velocity, rows).detach().numpy() == pytest.approx(wanted, abs=1e-4)
+
+
 def test_the_flow_carries_a_gaussian_to_noise() -> None:
     """The best guess of noise minus row at time 0 is the mean noise minus the row: length 0."""
     data = random_data(5, 60, informative=False)
@@ -212,6 +272,33 @@ def test_cross_entropy_of_every_step_by_hand() -> None:
         assert found.numpy() == pytest.approx(wanted, abs=1e-6)
 
 
+def lstm_by_hand(lstm: torch.nn.LSTM, rows: np.ndarray) -> np.ndarray:
+    """Hidden states (T, G) of rows (T, M): Hochreiter and Schmidhuber, with a forget gate."""
+    w, u, b, c = (x.detach().numpy() for x in lstm.parameters())
+    size = u.shape[1]
+    hidden, cell, out = np.zeros(size), np.zeros(size), []
+    for row in rows:
+        i, f, g, o = np.split(w @ row + b + u @ hidden + c, 4)
+        i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
+        cell = f * cell + i * np.tanh(g)
+        hidden = o * np.tanh(cell)
+        out.append(hidden)
+    return np.array(out)
+
+
+def test_safe_lstm_and_actprobe_by_hand() -> None:
+    torch.manual_seed(0)
+    rows = torch.randn(1, 6, 3)
+    plain = rows[0].numpy()
+    model = SafeLstm(3).eval()
+    wanted = by_hand([model.out], lstm_by_hand(model.lstm, plain))[:, 0]
+    assert model(rows)[0].detach().numpy() == pytest.approx(wanted, abs=1e-5)
+    probe = ActProbe(3).eval()
+    timed = np.column_stack([plain, np.arange(6) / 100])
+    wanted = by_hand(probe.head, np.column_stack([lstm_by_hand(probe.lstm, timed), timed]))[:, 0]
+    assert probe(rows)[0].detach().numpy() == pytest.approx(wanted, abs=1e-5)
+
+
 @pytest.mark.parametrize("kind", [SafeMlp, SafeLstm, ActProbe])
 def test_sequence_models_do_not_see_the_future(kind) -> None:
     torch.manual_seed(1)
@@ -237,7 +324,7 @@ def shown_from_the_start(seed: int, episodes: int):
 def test_models_of_outcomes_learn_from_outcomes() -> None:
     train, _ = shown_from_the_start(1, 80)
     test_set, failed = shown_from_the_start(2, 40)
-    for fit in (safe(SafeMlp), safe(SafeLstm)):
+    for fit in (safe(SafeMlp, "embedding"), safe(SafeLstm, "embedding")):
         score = fit(train, 0)(test_set)
         assert roc_auc_score(failed, score[test_set.ends - 3]) > 0.8
 
@@ -281,6 +368,20 @@ def test_window_baselines_learn_and_stream(recipe, train, test_set) -> None:
             step = stream.step(scored.signals[row])
             assert step.probability == pytest.approx(found.probability[row], abs=1e-6)
             assert step.outcome == pytest.approx(found.outcome[row], abs=1e-6)
+
+
+def test_logistic_windows_by_another_solver(train, test_set) -> None:
+    """P(failure c within the longest horizon) is the class probability of one regression."""
+    found = WINDOWS[0].fit(train, test_set, seed=3)
+    features = extract(train.signals, train.ends, found.normalisation)
+    rows, classes, weight = kind_rows(train, np.random.default_rng(3))
+    mean, scale = features[rows].mean(axis=0), features[rows].std(axis=0)
+    scale[scale == 0] = 1
+    model = LogisticRegression(C=1e-3, solver="newton-cg").fit(
+        (features[rows] - mean) / scale, classes, sample_weight=weight
+    )
+    wanted = model.predict_proba((features - mean) / scale)[:, 1:]
+    assert found.predict(train).probability[:, -1] == pytest.approx(wanted, abs=0.02)
 
 
 @pytest.mark.parametrize("recipe", WINDOWS, ids=lambda r: r.name)

@@ -18,10 +18,10 @@ from salus_predictor.model.folder import (
     NETWORK,
     TREES,
     Model,
-    load_model,
-    load_predictor,
-    save_model,
 )
+from salus_predictor.model.reading import load_model, load_predictor
+from salus_predictor.model.trees import Trees
+from salus_predictor.model.writing import save_model
 from salus_predictor.steps import StepData
 
 FILES = (CALIBRATION, EPISODES, MODEL, NETWORK, TREES)
@@ -125,22 +125,57 @@ def test_yaml_runs_no_code_and_does_not_blow_up(folder: Path, tmp_path: Path) ->
     assert not owned.exists()
 
 
-def change_tree(folder: Path, key: str, value: int) -> None:
+def change_trees(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     data = json.loads((folder / TREES).read_text())
-    tree = data["hazard"]["learner"]["gradient_booster"]["model"]["trees"][0]
-    tree[key][0] = value
+    change(data["hazard"])
     (folder / TREES).write_text(json.dumps(data))
     trust(folder, TREES)
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("left_children", 10**6), ("right_children", 0), ("split_indices", 10**6)],
+    [("left", 10**6), ("right", 0), ("feature", 10**6), ("feature", -1), ("left", 2)],
 )
 def test_trees_that_point_beyond_themselves(folder: Path, key: str, value: int) -> None:
-    change_tree(folder, key, value)
+    change_trees(folder, lambda data: data["trees"][0][key].__setitem__(0, value))
     with pytest.raises(FormatError, match="lead nowhere"):
         load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda data: data["trees"].pop(), "one for each"),
+        (lambda data: data["trees"].clear(), "one for each"),
+        (lambda data: data["trees"][0]["value"].pop(), "different lengths"),
+        (lambda data: data["trees"][0].pop("left"), "KeyError"),
+        (lambda data: data["trees"].__setitem__(0, 3), "TypeError"),
+        (lambda data: data["trees"][0]["value"].__setitem__(0, float("nan")), "finite"),
+        (lambda data: data["trees"][0]["value"].__setitem__(0, 1e300), "float32"),
+        (lambda data: data["trees"][0]["value"].__setitem__(0, "1"), "finite"),
+        (lambda data: data["trees"][0]["left"].__setitem__(0, 1.5), "whole"),
+        (lambda data: data["trees"][0]["left"].__setitem__(0, 10**30), "whole"),
+        (lambda data: data["base"].pop(), "begin with 5"),
+        (lambda data: data.update(features=3), "3 features"),
+        (lambda data: data.update(classes=2), "2 classes"),
+    ],
+)
+def test_trees_that_cannot_be(
+    folder: Path, change: Callable[[dict[str, Any]], None], named: str
+) -> None:
+    change_trees(folder, change)
+    with pytest.raises(FormatError, match=named):
+        load_model(folder)
+
+
+def test_trees_say_the_same_after_a_round_trip(fitted_model: Model) -> None:
+    (trees,) = (m for m in fitted_model.predictor.members if isinstance(m, Trees))
+    features = fitted_model.predictor.n_features
+    again = Trees.from_json(trees.to_json(), trees.horizons, trees.types, features)
+    rows = np.random.default_rng(0).normal(size=(500, features)).astype(np.float32)
+    ends = np.array([len(rows)])
+    for before, after in zip(trees.logits(rows, ends), again.logits(rows, ends), strict=True):
+        assert (before == after).all()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

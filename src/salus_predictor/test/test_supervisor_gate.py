@@ -324,6 +324,29 @@ def test_realtime_holds_when_the_action_does_not_come() -> None:
     assert len(episode.released) == 2
 
 
+def test_a_posture_that_is_no_number_holds_without_waiting_for_the_policy() -> None:
+    episode = Episode()
+    episode.step(0)
+    episode.observe(1, joints=np.full(27, np.nan))
+    assert episode.states == "NH"
+    assert "not finite at step 1" in episode.last.ruling.reason
+
+
+def test_who_was_waited_for_in_vain_gets_a_new_chance_in_the_next_episode() -> None:
+    episode = Episode(patience=Patience(forecast=2.0, lost=0.1))
+    episode.observe(0)
+    episode.propose(0)
+    episode.wait(3.0)
+    assert episode.states == "H"
+    episode.name = "next"
+    episode.keep(episode.gate.on_episode("next", running=True, now=episode.now))
+    episode.observe(0)
+    episode.propose(0)
+    episode.wait(1.0)
+    episode.forecast(0)
+    assert episode.states == "HN"
+
+
 FAULTS = ("none", "no forecast", "stale", "no proposal", "nan", "clock", "nan joints")
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from salus_data.errors import UnknownNameError
-from salus_predictor.model.folder import Model, save_model
+from salus_predictor.model.folder import Model
+from salus_predictor.model.writing import save_model
 from salus_predictor.online.load import load_watched
 from salus_predictor.online.trained import load
 from salus_predictor.steps import StepData

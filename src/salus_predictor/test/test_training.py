@@ -8,7 +8,8 @@ from learning import make_contract, make_data, outcome_only, write_store
 
 from salus_data.errors import ContractMismatchError, FormatError
 from salus_predictor.calibration.recalibrate import recalibrate
-from salus_predictor.model.folder import MODEL, load_model
+from salus_predictor.model.folder import MODEL
+from salus_predictor.model.reading import load_model
 from salus_predictor.steps import StepData
 from salus_predictor.training.checks import constant_outputs, worthless
 from salus_predictor.training.examples import Examples
@@ -343,8 +344,9 @@ def test_calibration_anew(store: Path, tmp_path: Path) -> None:
 
 def test_a_written_model_of_outcomes_alone(tmp_path: Path) -> None:
     from salus_predictor.calibration.calibrate import choose_thresholds
-    from salus_predictor.model.folder import Episodes, Model, save_model
+    from salus_predictor.model.folder import Episodes, Model
     from salus_predictor.model.schema import Provenance
+    from salus_predictor.model.writing import save_model
 
     train, held = outcome_only(make_data(48)), outcome_only(make_data(24, first=48))
     predictor = fit_predictor(train, held, replace(QUICK, kind="average"))

@@ -1,8 +1,13 @@
-"""Diagnostics of a node: rates against nominal, counts, staleness, once a second of wall time."""
+"""Diagnostics of a node: rates against nominal, latency, drops, staleness, once a second.
+
+Every report has `rate_hz`, `steps`, `seconds_since_step` (`never` before the first) and `drops`;
+`nominal_rate_hz` where the node has a rate to keep, `latency_p50_ms` and `latency_p99_ms` once it
+has answered something; then the node's own counts and names. docs/ARCHITECTURE.md lists them.
+"""
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
@@ -22,11 +27,21 @@ class Diagnostics:
 
     Wall time, not /clock: in lockstep simulated time stands still when a node hangs, and that is
     what a report must show.
+
+    Args:
+        node: that reports.
+        nominal_rate: steps a second that it should make [Hz]; None where it has no rate to keep.
+        facts: asked for more at every report; what it says goes before what was counted.
     """
 
-    def __init__(self, node: Node, nominal_rate: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        nominal_rate: Callable[[], float] | None = None,
+        facts: Callable[[], Mapping[str, str]] | None = None,
+    ) -> None:
         self._node = node
-        self._nominal_rate = nominal_rate
+        self._nominal_rate, self._facts = nominal_rate, facts
         self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
         self._timer = node.create_timer(
             PERIOD, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME)
@@ -35,8 +50,9 @@ class Diagnostics:
         self._counts: dict[str, int] = {}
         self._values: dict[str, str] = {}
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
-        self._steps = self._steps_before = 0
-        self._last = self._last_step = time.monotonic()
+        self._steps = self._steps_before = self._drops = 0
+        self._last = time.monotonic()
+        self._last_step: float | None = None
 
     def step(self) -> None:
         """Count one control step."""
@@ -46,6 +62,10 @@ class Diagnostics:
     def count(self, what: str, number: int = 1) -> None:
         """Add to a named count (drops, rejected actions, ...)."""
         self._counts[what] = self._counts.get(what, 0) + number
+
+    def dropped(self, number: int = 1) -> None:
+        """Count what was lost, refused or came too late to be of use."""
+        self._drops += number
 
     def tell(self, what: str, value: str) -> None:
         """Set a named value (model id, calibration id, ...)."""
@@ -70,11 +90,15 @@ class Diagnostics:
     def _publish(self) -> None:
         now = time.monotonic()
         rate = (self._steps - self._steps_before) / (now - self._last)
-        values = {"rate_hz": f"{rate:.1f}", "seconds_since_step": f"{now - self._last_step:.1f}"}
+        since = "never" if self._last_step is None else f"{now - self._last_step:.1f}"
+        values = {"rate_hz": f"{rate:.1f}", "seconds_since_step": since}
         if self._nominal_rate is not None:
             values["nominal_rate_hz"] = f"{self._nominal_rate():.1f}"
-        values |= {"steps": str(self._steps)} | {k: str(v) for k, v in self._counts.items()}
+        values |= {"steps": str(self._steps), "drops": str(self._drops)}
+        values |= {k: str(v) for k, v in self._counts.items()}
         values |= self._values
+        if self._facts is not None:
+            values |= self._facts()
         if self._latencies:
             latencies = sorted(1000 * latency for latency in self._latencies)
             values["latency_p50_ms"] = f"{latencies[len(latencies) // 2]:.2f}"

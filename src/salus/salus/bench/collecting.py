@@ -40,11 +40,13 @@ def collect(
     *,
     realtime: bool = False,
     image_size: int = 256,
+    policy: str = "expert",
+    localiser: str = "",
     model: str = "",
     supervise: str = "shadow",
     bag: bool = False,
 ) -> Collected:
-    """Collect mixed expert episodes below `out`, on ROS domains that nobody else uses.
+    """Collect mixed episodes below `out`, on ROS domains that nobody else uses.
 
     With a model, predictor and supervisor watch.
 
@@ -54,7 +56,8 @@ def collect(
     settings = CollectSettings(
         episodes=episodes,
         out=out,
-        policy="expert",
+        policy=policy,
+        localiser=localiser,
         seed=0,
         workers=workers,
         disturbances=str(shared_file("config", "disturbances.yaml")),

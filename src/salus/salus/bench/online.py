@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from salus_msgs.msg import FailureForecast
 
-from salus.bench.collecting import collect
+from salus.bench.child import Child
+from salus.bench.collecting import Collected, collect
 from salus.bench.harness import Benchmark, Row
-from salus.bench.playback import Child, PlaybackRobot, Played, record
+from salus.bench.playback import PlaybackRobot, Played
+from salus.bench.watched import Watched
 from salus.collecting.settings import shared_file
-from salus_collector.policy.registry import make_policy
 from salus_data.errors import SalusError
 from salus_data.types import FAILURE_TYPES
 from salus_predictor.online.load import load_watched
@@ -44,10 +46,11 @@ class Times:
     forecast: NDArray[np.float64]
 
 
-def measure(model: str, policy: str, episodes: int, collected: int) -> Benchmark:
+def measure(watched: Watched, episodes: int, collected: int) -> Benchmark:
     """Play `episodes` episodes to every graph; then collect with and without a predictor."""
+    model = watched.model
     load_watched(model)
-    played = record(make_policy(policy))
+    played = watched.record()
     with claimed_domain() as domain, ExitStack() as stack:
         graphs = {
             name: stack.enter_context(playing(played, domain, name, model))
@@ -76,26 +79,49 @@ def measure(model: str, policy: str, episodes: int, collected: int) -> Benchmark
             "a relay, median", float(np.median(action["relay"]))),
     ]  # fmt: skip
     if collected:
-        rows.append(_rates(model, collected))
+        rows.append(_rates(watched, collected))
     return Benchmark(
         "online",
         tuple(rows),
-        {"policy": policy, "steps": len(forecast), "episodes": episodes, "collected": collected},
+        {
+            "policy": watched.policy,
+            "model": model,
+            "steps": len(forecast),
+            "episodes": episodes,
+            "collected": collected,
+        },
     )
 
 
-def _rates(model: str, episodes: int) -> Row:
+def _rates(watched: Watched, episodes: int) -> Row:
     """Collection in lockstep, watched in shadow mode, against the same without a predictor."""
     with tempfile.TemporaryDirectory() as folder:
-        plain = collect(Path(folder) / "plain", episodes, 1)
+        root, model = Path(folder), watched.model
         path = model if model == "shipped" else str(Path(model).resolve())
-        watched = collect(Path(folder) / "watched", episodes, 1, model=path, supervise="shadow")
+        options: dict[str, Any] = {
+            "policy": watched.policy,
+            "localiser": watched.localiser,
+            "image_size": watched.image_size,
+        }
+        runs: dict[str, list[Collected]] = {"plain": [], "watched": []}
+        # In turn, half and half, so that a busy machine burdens both alike.
+        for turn in range(2):
+            share = (episodes + 1 - turn) // 2
+            if not share:
+                continue
+            for name, model_path in (("plain", ""), ("watched", path)):
+                out = root / f"{name}{turn}"
+                runs[name].append(collect(out, share, 1, model=model_path, **options))
+        pace = {
+            name: sum(run.rows for run in found) / sum(run.seconds for run in found)
+            for name, found in runs.items()
+        }
     return Row(
         "watched collection",
-        watched.rows / watched.seconds,
+        pace["watched"],
         "steps/s",
         "unwatched",
-        plain.rows / plain.seconds,
+        pace["plain"],
         at_least=RATE,
     )
 

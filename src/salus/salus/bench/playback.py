@@ -5,11 +5,8 @@ one before has come. What is sent does not change what is seen, so that every ru
 """
 
 import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -26,7 +23,7 @@ from salus_msgs.msg import (
     PolicyUncertainty,
     SupervisorState,
 )
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Image, JointState
 
 from salus_collector.plan import plan_episode
 from salus_collector.policy.base import Policy
@@ -35,7 +32,6 @@ from salus_collector.rollout import RolloutStep, rollout
 from salus_collector.sim.disturbance_config import NO_DISTURBANCES
 from salus_collector.sim.environment import PandaPickPlace
 from salus_data.contract import Contract as ContractCore
-from salus_data.errors import SalusError
 from salus_ros import convert, topics
 from salus_ros.contract_message import contract_to_message
 
@@ -48,7 +44,10 @@ GAP: Final = 60 * SECOND
 
 @dataclass(frozen=True)
 class Played:
-    """A recorded episode: per step the state (34,), what is perceived (30,), and the decision."""
+    """A recorded episode: per step the state (34,), what is perceived (30,), and the decision.
+
+    `images` has what each camera shows of a step, where the policy reads any.
+    """
 
     states: list[Array]
     perceived: list[Array]
@@ -58,6 +57,7 @@ class Played:
     contract: ContractCore
     seed: int
     idle_steps: int
+    images: list[dict[str, NDArray[np.uint8]]] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
         return len(self.states)
@@ -67,13 +67,24 @@ def record(policy: Policy, *, seed: int = 11, image_size: int = 256) -> Played:
     """One undisturbed episode of the policy."""
     environment = PandaPickPlace(image_size=image_size if policy.needs_images else 0)
     steps: list[RolloutStep] = []
+    images: list[dict[str, NDArray[np.uint8]]] = []
+
+    def keep(step: RolloutStep) -> None:
+        steps.append(step)
+        shown = {k: v for k, v in step.observation.items() if k.startswith("image_")}
+        # The renderer draws the next images into the same memory.
+        images.append({k.removeprefix("image_"): v.copy() for k, v in shown.items()})
+
     plan = plan_episode(seed, 0, NO_DISTURBANCES)
     try:
-        found = rollout(environment, policy, plan, on_step=steps.append)
+        found = rollout(environment, policy, plan, on_step=keep)
     finally:
         environment.close()
     contract = policy_contract(
-        policy, step_period=environment.step_period, task=environment.task_description
+        policy,
+        step_period=environment.step_period,
+        task=environment.task_description,
+        cameras=tuple(images[0]) if policy.needs_images else (),
     )
     return Played(
         [step.observation["state"] for step in steps],
@@ -84,6 +95,7 @@ def record(policy: Policy, *, seed: int = 11, image_size: int = 256) -> Played:
         contract,
         plan.seed,
         found.idle_steps,
+        images if policy.needs_images else [],
     )
 
 
@@ -94,6 +106,8 @@ class Heard:
     actions: dict[int, PolicyAction] = field(default_factory=dict)
     proposals: dict[int, PolicyAction] = field(default_factory=dict)
     forecasts: dict[int, FailureForecast] = field(default_factory=dict)
+    all_proposals: dict[int, list[PolicyAction]] = field(default_factory=dict)
+    all_forecasts: dict[int, list[FailureForecast]] = field(default_factory=dict)
     states: list[SupervisorState] = field(default_factory=list)
     at: dict[tuple[str, int], float] = field(default_factory=dict)
     """Wall time [s] by topic and step, of what was heard and of what was published."""
@@ -118,6 +132,9 @@ class PlaybackRobot(Node):
         self.poses = make(PoseStamped, topics.EE_POSE, step)
         self.perceived = make(PerceivedObjects, topics.PERCEIVED, step)
         self.episodes = make(EpisodeEvent, topics.EPISODE, topics.EVENT_QOS)
+        # Whoever proposes here has seen them when the episode was recorded.
+        cameras = () if proposes else played.contract.cameras
+        self.images = {camera: make(Image, topics.image_topic(camera), step) for camera in cameras}
         hear = self.create_subscription
         hear(PolicyAction, topics.ACTION, self._keep("actions"), step)
         hear(FailureForecast, topics.FORECAST, self._keep("forecasts"), step)
@@ -177,7 +194,15 @@ class PlaybackRobot(Node):
         """Publishers and messages of one observation."""
         stamp = self.stamp(step) if stamp is None else stamp
         state = self.played.states[step]
+        shown = self.played.images[step] if self.images else {}
         return [
+            *(
+                (
+                    self.images[camera],
+                    convert.image_message(image, stamp, topics.optical_frame(camera)),
+                )
+                for camera, image in shown.items()
+            ),
             (self.joints, convert.joint_state_message(state, stamp)),
             (self.poses, convert.ee_pose_message(state, stamp)),
             (
@@ -225,6 +250,9 @@ class PlaybackRobot(Node):
             if heard is None:
                 return
             step = int(message.step)
+            every = getattr(heard, f"all_{kind}", None)
+            if every is not None:
+                every.setdefault(step, []).append(message)
             if step not in getattr(heard, kind):
                 getattr(heard, kind)[step] = message
                 heard.at[kind, step] = time.perf_counter()
@@ -234,69 +262,3 @@ class PlaybackRobot(Node):
     def _on_state(self, message: SupervisorState) -> None:
         if (heard := self.heard.get(message.episode_id)) is not None:
             heard.states.append(message)
-
-
-class Child:
-    """A node as a process of its own.
-
-    Args:
-        name: of the node, for errors.
-        module: its module.
-        namespace: of the node; domain: of ROS.
-        parameters: of the node.
-    """
-
-    def __init__(
-        self, module: str, namespace: str, domain: int, parameters: Mapping[str, Any]
-    ) -> None:
-        self.name = module.rpartition(".")[2]
-        command = [sys.executable, "-m", module, "--ros-args", "-r", f"__ns:={namespace}"]
-        command += ["--log-level", "fatal"]
-        for key, value in parameters.items():
-            command += ["-p", f"{key}:={value}"]
-        self._command = command
-        self._environment = os.environ | {
-            "ROS_DOMAIN_ID": str(domain),
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-            "OMP_NUM_THREADS": "1",
-        }
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start the process, where none runs."""
-        if self._process is None:
-            self._process = subprocess.Popen(
-                self._command, env=self._environment, stderr=subprocess.DEVNULL
-            )
-
-    def signal(self, number: int) -> None:
-        """Send it a signal; SIGKILL also reaps it."""
-        if self._process is None:
-            return
-        self._process.send_signal(number)
-        if number == signal.SIGKILL:
-            self._process.wait()
-            self._process = None
-
-    @property
-    def alive(self) -> bool:
-        """Whether it runs."""
-        return self._process is not None and self._process.poll() is None
-
-    def require_alive(self) -> None:
-        """Raise SalusError where it has ended by itself."""
-        if self._process is not None and (status := self._process.poll()) is not None:
-            raise SalusError(f"{self.name} ended with status {status}; its errors: run it alone")
-
-    def close(self) -> None:
-        """End it."""
-        if self._process is None:
-            return
-        self._process.send_signal(signal.SIGCONT)
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None

@@ -214,15 +214,29 @@ def _untouched_that_differ(pairs: Pairs) -> int:
 TARGETS: Final = (
     ("collisions at least halved", ("supervised", "by_type", "collision"), "reduced", 0.5, True),
     ("their impulse at least halved", ("supervised",), "impulse_reduced", 0.5, True),
-    ("failures reduced by 25 % or more", ("supervised",), "failures_reduced", 0.25, True),
+    (
+        "episodes without success reduced by 25 %",
+        ("supervised",),
+        "unsuccessful_reduced",
+        0.25,
+        True,
+    ),
     ("3 % of the successes lost or fewer", ("supervised",), "successes_lost", 0.03, False),
-    ("better than random times", ("supervised_against_random",), "fewer_failures", 0.0, True),
+    (
+        "more successes than at random times",
+        ("supervised_against_random",),
+        "more_successes",
+        0.0,
+        True,
+    ),
 )
 
 
 def verdicts(tree: Mapping[str, Any]) -> list[Tree]:
     """Every target with its figure; met only where the figure says so.
 
+    A failure that became a stop, or a timeout in place of a collision, is no save: an episode
+    counts as saved only where it succeeded.
     Against random times the whole interval has to be clear of zero.
     """
     found = []
@@ -232,11 +246,11 @@ def verdicts(tree: Mapping[str, Any]) -> list[Tree]:
             node = node[key]
         value, interval = node[name], node[f"{name}_ci"]
         judged = value
-        if name == "fewer_failures":
+        if name == "more_successes":
             judged = interval[0] if interval else None
         met = None
         if judged is not None:
-            strictly = judged > bound if name == "fewer_failures" else judged >= bound
+            strictly = judged > bound if name == "more_successes" else judged >= bound
             met = strictly if above else judged <= bound
         found.append({"what": what, "value": value, "ci": interval, "bound": bound, "met": met})
     return found

@@ -15,7 +15,7 @@ import yaml
 from salus.closed_loop.loop import WatchedLoop
 from salus.closed_loop.rows import ARMS, OFF, RANDOM, SUPERVISED, Row, RowFile
 from salus.closed_loop.timetable import Pool, Timetable
-from salus_collector.perception.seeing import with_localiser
+from salus_collector.perception.seeing import with_localiser, with_second_look
 from salus_collector.plan import plan_episode
 from salus_collector.policy.base import Policy
 from salus_collector.policy.registry import make_policy
@@ -23,7 +23,7 @@ from salus_collector.policy.settings import PolicySettings
 from salus_collector.sim.disturbance_config import load_mix
 from salus_collector.sim.environment import PandaPickPlace
 from salus_data.errors import ContractMismatchError, FormatError
-from salus_predictor.model.folder import load_model
+from salus_predictor.model.reading import load_model
 from salus_predictor.online.load import load_watched, model_folder
 from salus_predictor.supervisor.config import SupervisorConfig, load_config
 from salus_predictor.supervisor.core import Mode
@@ -44,6 +44,8 @@ class StudySettings:
         episodes: paired seeds.
         seed: root seed.
         localiser: adds signals of what the cameras show; empty: none.
+        second_look: a localiser by which the policy acts once it was interfered with; empty: it
+            goes on acting on what it is told.
         image_size: side of the images [px], where anything reads them.
         aftermath: how long a collision is followed beyond its confirmation [s].
         noises, signals_every: of a learnt policy's signals, in the supervised arm.
@@ -56,6 +58,7 @@ class StudySettings:
     episodes: int = 200
     seed: int = 9_000_000
     localiser: str = ""
+    second_look: str = ""
     image_size: int = 256
     aftermath: float = 0.5
     noises: int = 4
@@ -73,6 +76,7 @@ class StudySettings:
             "mix": load_mix(self.disturbances).digest(),
             "seed": self.seed,
             "localiser": self.localiser,
+            "second_look": self.second_look,
             "image_size": self.image_size,
             "aftermath": self.aftermath,
             "noises": self.noises,
@@ -154,6 +158,8 @@ class Runner:
         if arm != SUPERVISED:
             settings = PolicySettings(noises=1, signals_every=1_000_000)
         policy = make_policy(own.policy, settings)
+        if arm != OFF:
+            policy = with_second_look(policy, own.second_look)
         return with_localiser(policy, own.localiser) if arm == SUPERVISED else policy
 
     def _make(self, arm: str) -> WatchedLoop:

@@ -37,7 +37,8 @@ class CollectSettings:
         supervise: `off`, `shadow`, `active` or `auto`, as of supervisor_node; read with a model.
         rules: YAML file of the supervisor; empty: config/supervisor.yaml.
         bag: record a rosbag2 bag a worker as well.
-        localiser: adds signals of what the cameras show: `shipped`, or a file; empty: none.
+        localiser: adds signals of what the cameras show: `shipped`, or a file; empty: none. Where a
+            supervisor may act, the policy looks again by it after an intervention.
         direct: without ROS; the same episodes, faster.
         keep_images: record them; else they are rendered for policy and localiser alone.
     """
@@ -148,6 +149,8 @@ class CollectSettings:
         policy: dict[str, Any] = {"policy": self.policy, "config_digest": self.digest()}
         if self.localiser:
             policy["localiser"] = self.localiser
+            if self.model and self.supervise in ("active", "auto"):
+                policy["second_look"] = self.localiser
         if not self.image_size:
             policy["cameras"] = [""]  # a list without elements has no type in ROS
         supervisor: dict[str, Any] = {"time_mode": sim["mode"]}

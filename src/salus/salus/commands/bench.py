@@ -109,16 +109,28 @@ def policy(
     )
 
 
+Model = Annotated[str, typer.Option(help="Folder of the predictor, or `shipped`.")]
+Watching = Annotated[
+    str, typer.Option(help="Policy that the model watches: `expert`, `smolvla`, checkpoints.")
+]
+Localiser = Annotated[
+    str, typer.Option(help="Adds signals of what the cameras show: `shipped`, or a file of weights")
+]
+Shown = Annotated[
+    int, typer.Option(min=16, max=2048, help="Side of the images, where any are read [px].")
+]
+
+
 @app.command("online")
 def online(
-    model: Annotated[str, typer.Option(help="Folder of the predictor, or `shipped`.")] = "shipped",
-    policy: Annotated[
-        str, typer.Option(help="Whose recorded signals are played: a policy as of `collect`.")
-    ] = "expert",
-    episodes: Annotated[int, typer.Option(min=1, help="Times the episode is played.")] = 5,
+    model: Model = "shipped",
+    policy: Watching = "expert",
+    localiser: Localiser = "",
+    image_size: Shown = 128,
+    episodes: Annotated[int, typer.Option(min=1, help="Times the episode is played.")] = 4,
     collected: Annotated[
         int, typer.Option(min=0, help="Episodes of the watched and unwatched collection; 0: none.")
-    ] = 12,
+    ] = 8,
     as_json: AsJson = False,
 ) -> None:
     """Proposal to gated action and signals to forecast across processes, against a relay (minutes).
@@ -126,8 +138,32 @@ def online(
     Also what the supervisor adds, and a watched collection against an unwatched one.
     """
     from salus.bench.online import measure
+    from salus.bench.watched import Watched
 
-    harness.run("online", lambda: measure(model, policy, episodes, collected), as_json=as_json)
+    watched = Watched(model, policy, localiser, image_size)
+    harness.run("online", lambda: measure(watched, episodes, collected), as_json=as_json)
+
+
+@app.command("faults-online")
+def faults_online(
+    model: Model = "shipped",
+    policy: Watching = "expert",
+    localiser: Localiser = "",
+    image_size: Shown = 128,
+    faults: Annotated[int, typer.Option(min=1, help="How many faults strike.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Decides at which steps they strike.")] = 11,
+    as_json: AsJson = False,
+) -> None:
+    """Kill, freeze, flood, disorder, NaN, clock jumps on a running graph (six a minute).
+
+    Every command is judged from outside; an unsafe one, a late hold, a wrong reason or a graph that
+    does not recover is a finding.
+    """
+    from salus.bench.faults_online import measure
+    from salus.bench.watched import Watched
+
+    watched = Watched(model, policy, localiser, image_size)
+    harness.run("faults-online", lambda: measure(watched, faults, seed), as_json=as_json)
 
 
 @app.command("bag")
@@ -153,3 +189,33 @@ def bag(
             return measure([Path(scratch, "bags", "w0_0")], rounds)
 
         harness.run("bag", run, as_json=as_json)
+
+
+@app.command("train")
+def train(
+    stores: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Stores to train on; without any, episodes are made up."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Of the network, none left out.")] = 50,
+    steps: Annotated[
+        int, typer.Option(min=2000, help="Training steps of the made-up episodes.")
+    ] = 100_000,
+    signals: Annotated[
+        int, typer.Option(min=4, help="Of the made-up episodes; SmolVLA's portable set has 25.")
+    ] = 25,
+    inputs: Annotated[
+        str, typer.Option(help="Of the stores: `core`, `portable`, `perceived`, or signals.")
+    ] = "portable",
+    as_json: AsJson = False,
+) -> None:
+    """Training for 50 epochs, a step of the trained predictor, its folder (minutes).
+
+    Times of training are per 100,000 steps. A step is measured without the robot: signals in,
+    forecast out.
+    """
+    from salus.bench.train import measure
+
+    harness.run(
+        "train", lambda: measure(stores or (), epochs, steps, signals, inputs), as_json=as_json
+    )

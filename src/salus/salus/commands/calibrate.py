@@ -36,7 +36,7 @@ def calibrate(
     from rich.console import Console
 
     from salus_predictor.calibration.recalibrate import recalibrate
-    from salus_predictor.model.folder import save_model
+    from salus_predictor.model.writing import save_model
 
     console = Console(stderr=as_json)
     with console.status("calibrating"):

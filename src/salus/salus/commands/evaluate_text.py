@@ -1,5 +1,7 @@
 """An evaluation in the terminal: one row for each failure type, then the whole."""
 
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
@@ -39,6 +41,30 @@ def print_evaluation(result: Result, console: Console) -> None:
         f"shortest prefix {episode['auc_prefix_100'].text}",
         highlight=False,
     )
+    console.print(one_line(result), highlight=False, soft_wrap=True)
+
+
+def one_line(result: Result) -> str:
+    """What came out, and of whatever stands beside it, best first: macro F1, the mean as above."""
+    tree = result.evaluation.tree
+    f1 = headline_macro(tree)["f1"]
+    mine = f"macro F1 {f1.text} ({_interval(f1)}) on {len(result.data)} episodes"
+    key = later_key(tree["step"])
+    others = {
+        name: _macro_f1(found, key)
+        for name, found in result.document["baselines"].items()
+        if "not_run" not in found
+    }
+    known = sorted(((v, name) for name, v in others.items() if v is not None), reverse=True)
+    return "; beside it ".join(
+        [mine, ", ".join(f"{n} {v:.2f}" for v, n in known)][: 1 + bool(known)]
+    )
+
+
+def _macro_f1(found: dict[str, Any], key: str) -> float | None:
+    step = found["step"]
+    value: float | None = step.get(key, step["macro"])["f1"]
+    return value
 
 
 def _detected(found: dict[str, Figure]) -> tuple[str, str]:

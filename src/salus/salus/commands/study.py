@@ -36,6 +36,13 @@ def closed_loop(
         str,
         typer.Option(help="Adds signals of what the cameras show: `shipped`, or a file of weights"),
     ] = "",
+    second_look: Annotated[
+        str,
+        typer.Option(
+            help="Localiser by which the policy acts once it was interfered with: `shipped`, a "
+            "file; empty: it goes on acting on what it is told."
+        ),
+    ] = "",
     image_size: Annotated[
         int, typer.Option(min=16, max=2048, help="Side of the images, where any are read [px].")
     ] = 256,
@@ -79,7 +86,8 @@ def closed_loop(
         disturbances=disturbances,
         episodes=episodes,
         seed=seed,
-        localiser=localiser if localiser in ("", "shipped") else str(Path(localiser).resolve()),
+        localiser=_whole(localiser),
+        second_look=_whole(second_look),
         image_size=image_size,
         aftermath=aftermath,
         noises=noises,
@@ -117,6 +125,11 @@ def closed_loop(
         typer.echo(f"{metrics.resolve()}\n{page.resolve()}")
     missed = any(row["met"] is False for row in document["targets"])
     raise typer.Exit(int(missed))
+
+
+def _whole(localiser: str) -> str:
+    """A localiser's name with its path absolute."""
+    return localiser if localiser in ("", "shipped") else str(Path(localiser).resolve())
 
 
 def _run(settings: Any, path: Path, workers: int, console: Any) -> list[Any]:

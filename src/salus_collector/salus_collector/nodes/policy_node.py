@@ -1,5 +1,6 @@
 """Runs a policy: observations in, proposed actions, chunks and uncertainty out."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from salus_collector.nodes.observation_join import JoinedObservation, ObservationJoin
-from salus_collector.perception.seeing import with_localiser
+from salus_collector.perception.seeing import with_localiser, with_second_look
 from salus_collector.policy.base import Decision, EpisodeStart, Policy
 from salus_collector.policy.chunk_path import chunk_positions
 from salus_collector.policy.contract import policy_contract
@@ -71,6 +72,11 @@ class PolicyParameters:
     localiser: str = parameter(
         "", "adds signals of what the cameras show: `shipped`, a file of weights; empty: none"
     )
+    second_look: str = parameter(
+        "",
+        "localiser by which the policy acts once another action than its own was executed: "
+        "`shipped`, a file of weights; empty: it goes on acting on what it is told",
+    )
     config_digest: str = parameter("", "digest of the settings of the whole graph")
 
 
@@ -83,12 +89,14 @@ class PolicyNode(Node):
         self._cameras = [name for name in self._settings.cameras if name]
         policy = make_policy(self._settings.policy, self._policy_settings())
         self._check_cameras(policy)
+        policy = with_second_look(policy, self._settings.second_look)
         policy = with_localiser(policy, self._settings.localiser)
         self._runner = PolicyRunner(policy)
         self._join = ObservationJoin(self._cameras_needed())
         self._waiting: JoinedObservation | None = None  # observed before its episode was announced
         self._episode_id = ""
         self._diagnostics = Diagnostics(self, lambda: self._settings.rate)
+        self._diagnostics.tell("model_id", f"{policy.name} {policy.digest}".strip())
         self._advertise()
         self._subscribe()
         self._contract_publisher.publish(self._contract())
@@ -188,12 +196,21 @@ class PolicyNode(Node):
             return
         if observation.step != self._runner.step:
             self._diagnostics.count("observations_out_of_order")
+            self._diagnostics.dropped()
             self._diagnostics.error(
                 f"observation {observation.step} came, {self._runner.step} was expected"
             )
             return
+        if not np.isfinite(observation.arrays["state"]).all():
+            # A policy would answer with numbers made of nothing; who hears none holds the arm.
+            self._runner.skip()
+            self._diagnostics.dropped()
+            self._diagnostics.error(f"observation {observation.step} is not finite")
+            return
+        began = time.monotonic()
         self._publish(observation, self._runner.decide(observation.arrays))
         self._diagnostics.step()
+        self._diagnostics.latency(time.monotonic() - began)
 
     def _publish(self, observation: JoinedObservation, decision: Decision) -> None:
         space = self._runner.policy.action_space

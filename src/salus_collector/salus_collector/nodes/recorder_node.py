@@ -1,5 +1,6 @@
 """Writes what the graph says into a dataset, one whole episode at a time."""
 
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -146,6 +147,7 @@ class RecorderNode(Node):
         if self._assembler is None or self._sink is None or not self._assembler.whole:
             return
         self._settle.cancel()
+        began = time.monotonic()
         try:
             record, joined = self._assembler.take()
             record = self._sink.write(record, joined)
@@ -153,6 +155,7 @@ class RecorderNode(Node):
             self._fail(str(error))
             return
         self._committed += 1
+        self._diagnostics.latency(time.monotonic() - began)
         self._diagnostics.count("episodes_committed")
         self._diagnostics.ok(f"committed {record.id}")
         self._publish(RecordingStatus.STATE_COMMITTED, rows=len(joined["stamp"]))
@@ -169,6 +172,7 @@ class RecorderNode(Node):
             missing = sum(self._assembler.report().missing.values())
             self._assembler.drop()
         self._diagnostics.count("episodes_discarded")
+        self._diagnostics.dropped(missing)
         self._diagnostics.warn(reason)
         self.get_logger().warning(f"episode discarded: {reason}")
         self._publish(RecordingStatus.STATE_DISCARDED, reason=reason, missing=missing)

@@ -177,6 +177,7 @@ class SimNode(Node):
     def _apply(self, message: PolicyAction) -> None:
         if self._stolen():
             return
+        began = time.monotonic()
         try:
             frame = self._session.apply(
                 message.episode_id,
@@ -187,10 +188,12 @@ class SimNode(Node):
             )
         except StaleActionError as error:
             self._diagnostics.count("stale_actions")
+            self._diagnostics.dropped()
             self.get_logger().warning(str(error), throttle_duration_sec=1.0)
             return
         except (SalusError, ValueError) as error:
             self._diagnostics.count("rejected_actions")
+            self._diagnostics.dropped()
             self._discard(str(error))
             return
         if frame is None:
@@ -200,6 +203,7 @@ class SimNode(Node):
         if frame.onset is not None:
             self._announce_onset(frame)
         self._publish(frame)
+        self._diagnostics.latency(time.monotonic() - began)
 
     def _stolen(self) -> bool:
         """Whether somebody else publishes actions too; looked at now and then, as it takes time."""

@@ -1,11 +1,11 @@
-"""The localiser's network: keypoints of two images, the arm's pose, lengths with their doubt."""
+"""The localiser's network: keypoints of two images, the arm's pose, quantities with their doubt."""
 
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from salus_collector.perception.targets import CAMERAS, LENGTHS, PIXELS, POSE_SIZE
+from salus_collector.perception.targets import CAMERAS, PIXELS, POSE_SIZE, QUANTITIES
 
 KEYPOINTS: Final = 32
 WIDTH: Final = 128
@@ -42,7 +42,7 @@ class LocaliserNetwork(nn.Module):
             nn.ReLU(),
             nn.Linear(WIDTH, WIDTH),
             nn.ReLU(),
-            nn.Linear(WIDTH, 2 * len(LENGTHS) + 1),
+            nn.Linear(WIDTH, 2 * len(QUANTITIES) + 1),
         )
 
     def forward(self, images: Tensor, pose: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -53,12 +53,12 @@ class LocaliserNetwork(nn.Module):
             pose: (B, 9) of `targets.arm_pose`.
 
         Returns:
-            mean (B, 5) and log standard deviation (B, 5) of the lengths, in units of
-            `targets.SCALE`; logit (B,) of an obstacle being there.
+            mean (B, 10) and log standard deviation (B, 10) of `targets.QUANTITIES`, from their
+            origin in units of their scale; logit (B,) of an obstacle being there.
         """
         seen = [tower(images[:, i] - 0.5) for i, tower in enumerate(self.towers)]
         out = self.head(torch.cat([*seen, pose], dim=1))
-        count = len(LENGTHS)
+        count = len(QUANTITIES)
         return out[:, :count], out[:, count : 2 * count].clamp(-5.0, 2.0), out[:, -1]
 
 

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from salus_collector.perception.targets import CAMERAS
 from salus_collector.policy.base import Decision, EpisodeStart, Observation, Policy
+from salus_collector.policy.intent import plan_ahead
 from salus_data.action_space import ActionSpace
 from salus_data.contract import Column
+from salus_data.layout import EE_POSITION
 
 if TYPE_CHECKING:
     from salus_collector.perception.localiser import Localiser
@@ -26,8 +28,11 @@ class SeeingPolicy:
     needs_images = True
 
     def __init__(self, policy: Policy, localiser: "Localiser") -> None:
+        from salus_collector.perception.memory import StillMemory
+
         self.policy = policy
         self._localiser = localiser
+        self._memory = StillMemory()
 
     @property
     def name(self) -> str:
@@ -63,11 +68,12 @@ class SeeingPolicy:
         return self.policy.embedding_size
 
     def reset(self, start: EpisodeStart) -> None:
-        """Begin an episode; the localiser has no memory."""
+        """Begin an episode: nothing of the one before has any effect."""
         self.policy.reset(start)
+        self._memory.reset()
 
     def act(self, observation: Observation) -> Decision:
-        """The policy's decision with eight signals more.
+        """The policy's decision with the visual signals.
 
         Raises:
             FormatError: the images' size is no multiple of the localiser's.
@@ -76,8 +82,10 @@ class SeeingPolicy:
 
         decision = self.policy.act(observation)
         images = {camera: observation[f"image_{camera}"] for camera in CAMERAS}
-        sighting = self._localiser.look(images, observation["state"])
-        values, validity = visual_signals(sighting, observation["state"], observation["perceived"])
+        state = observation["state"]
+        sighting = self._memory.update(self._localiser.look(images, state))
+        plan = plan_ahead(self.action_space, state[EE_POSITION], decision.intended)
+        values, validity = visual_signals(sighting, state, observation["perceived"], plan)
         return dataclasses.replace(
             decision,
             signals=np.concatenate([decision.signals, values]),
@@ -99,10 +107,28 @@ def with_localiser(policy: Policy, localiser: str) -> Policy:
     Raises:
         FormatError: the file cannot be read.
     """
+    return SeeingPolicy(policy, _load(localiser)) if localiser else policy
+
+
+def with_second_look(policy: Policy, localiser: str) -> Policy:
+    """The policy, which looks again by that localiser once it was interfered with.
+
+    Args:
+        policy: that acts.
+        localiser: `shipped`, a file of weights, or empty: it does not look.
+
+    Raises:
+        FormatError: the file cannot be read.
+    """
     if not localiser:
         return policy
+    from salus_collector.perception.second_look import SecondLook
+
+    return SecondLook(policy, _load(localiser))
+
+
+def _load(localiser: str) -> "Localiser":
     # It brings torch, which takes seconds to load; the expert needs none of it.
     from salus_collector.perception.localiser import SHIPPED, Localiser
 
-    path = SHIPPED if localiser == "shipped" else Path(localiser)
-    return SeeingPolicy(policy, Localiser.load(path))
+    return Localiser.load(SHIPPED if localiser == "shipped" else Path(localiser))

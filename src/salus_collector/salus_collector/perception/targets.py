@@ -14,26 +14,37 @@ CAMERAS: Final = ("front", "wrist")
 PIXELS: Final = 128
 """Side of the images it sees; camera images are averaged down to it."""
 
-LENGTHS: Final = (
+QUANTITIES: Final = (
     "object.x",
     "object.y",
     "object.z",
-    "obstacle.clearance",
-    "obstacle.margin",
+    "object.cos",
+    "object.sin",
+    "obstacle.x",
+    "obstacle.y",
+    "obstacle.top",
+    "bin.x",
+    "bin.y",
 )
-"""Lengths [m] it estimates: the object's centre in the gripper's frame; the horizontal gap from the
-gripper to the obstacle's box, 0 above it; the gripper's height over the obstacle's top."""
+"""What it estimates. The object's centre [m] in the gripper's frame; cosine and sine of four times
+the object's yaw in the base frame, as a cube looks the same four times a turn; centre and top of
+the obstacle's box and centre of the bin [m], in the base frame."""
 
-OBSTACLE_LENGTHS: Final = slice(3, 5)
+ORIGIN: Final = np.array([0, 0, 0.1, 0, 0, 0.48, 0.04, 0.15, 0.5, 0.23])
+SCALE: Final = np.array([0.1, 0.1, 0.1, 1, 1, 0.05, 0.05, 0.1, 0.05, 0.05])
+"""A quantity is origin + scale * what the network says."""
 
-SCALE: Final = 0.1
-"""Metres to the network's unit."""
+OBJECT: Final = slice(0, 3)
+TURN: Final = slice(3, 5)
+OBSTACLE: Final = slice(5, 8)
+BIN: Final = slice(8, 10)
 
 POSE_SIZE: Final = 9
 """Numbers of the arm's pose that go with the images."""
 
 _OBSTACLE: Final = object_slice("obstacle")
 _OBJECT: Final = object_slice("object")
+_BIN: Final = object_slice("bin")
 
 
 def rotation(quaternion: Array) -> Array:
@@ -62,25 +73,27 @@ def in_gripper_frame(point: Array, state: Array) -> Array:
     return offset
 
 
+def in_base_frame(point: Array, state: Array) -> Array:
+    """A point (3,) that the gripper sees, in the base frame [m]."""
+    position: Array = state[EE_POSITION] + rotation(state[EE_QUATERNION]) @ point
+    return position
+
+
 def truth(state: Array, objects: Array) -> tuple[NDArray[np.float32], bool]:
-    """The lengths (5,) in the order of LENGTHS, and whether there is an obstacle.
+    """The quantities (10,) in the order of QUANTITIES, and whether there is an obstacle.
 
     Args:
         state: (34,) as `layout.STATE`, without noise.
         objects: (30,) as `layout.PERCEIVED`, as things are; the obstacle NaN where there is none.
     """
-    lengths = np.zeros(len(LENGTHS))
-    lengths[:3] = in_gripper_frame(objects[_OBJECT][:3], state)
-    obstacle = objects[_OBSTACLE]
-    present = bool(np.isfinite(obstacle).all())
+    values = ORIGIN.copy()
+    cube, box = objects[_OBJECT], objects[_OBSTACLE]
+    values[OBJECT] = in_gripper_frame(cube[:3], state)
+    sideways = rotation(cube[3:7])[:2, 0]
+    yaw = np.arctan2(sideways[1], sideways[0])
+    values[TURN] = np.cos(4 * yaw), np.sin(4 * yaw)
+    present = bool(np.isfinite(box).all())
     if present:
-        lengths[3] = footprint_gap(obstacle, state[EE_POSITION])
-        lengths[4] = state[EE_POSITION][2] - (obstacle[2] + obstacle[9] / 2)
-    return lengths.astype(np.float32), present
-
-
-def footprint_gap(box: Array, point: Array) -> float:
-    """Horizontal distance [m] from a point to an upright box (10,), turned by its yaw."""
-    turned = rotation(box[3:7]).T @ (point - box[:3])
-    beyond = np.maximum(np.abs(turned[:2]) - box[7:9] / 2, 0.0)
-    return float(np.hypot(*beyond))
+        values[OBSTACLE] = box[0], box[1], box[2] + box[9] / 2
+    values[BIN] = objects[_BIN][:2]
+    return values.astype(np.float32), present

@@ -16,7 +16,7 @@ from torch import Tensor
 from salus_collector.perception.frames import Frames, expert_frames
 from salus_collector.perception.localiser import SHIPPED, Localiser
 from salus_collector.perception.network import LocaliserNetwork
-from salus_collector.perception.targets import LENGTHS, OBSTACLE_LENGTHS, SCALE
+from salus_collector.perception.targets import OBSTACLE, ORIGIN, QUANTITIES, SCALE
 from salus_collector.sim.disturbance_config import load_mix
 from salus_data.errors import FormatError
 
@@ -25,6 +25,9 @@ Rows = NDArray[np.int64]
 BATCH: Final = 64
 HELD_OUT: Final = 0.1
 """Share of the episodes, the last ones, that are only measured on."""
+
+_ORIGIN: Final = torch.tensor(ORIGIN, dtype=torch.float32)
+_SCALE: Final = torch.tensor(SCALE, dtype=torch.float32)
 
 
 def gather(episodes: int, seed: int, disturbances: str) -> tuple[Frames, int]:
@@ -39,24 +42,24 @@ def gather(episodes: int, seed: int, disturbances: str) -> tuple[Frames, int]:
     merged = Frames(
         np.concatenate([p.images for p in parts]),
         np.concatenate([p.pose for p in parts]),
-        np.concatenate([p.lengths for p in parts]),
+        np.concatenate([p.values for p in parts]),
         np.concatenate([p.present for p in parts]),
     )
     return merged, boundary
 
 
 def loss(network: LocaliserNetwork, batch: tuple[Tensor, ...]) -> Tensor:
-    """Gaussian negative log likelihood of the lengths, cross entropy of the obstacle.
+    """Gaussian negative log likelihood of the quantities, cross entropy of the obstacle.
 
     Args:
         network: to be judged.
-        batch: images (B, cameras, 3, p, p) in [0, 1], pose (B, 9), lengths (B, 5) m, present (B,).
+        batch: images (B, cameras, 3, p, p) in [0, 1], pose (B, 9), values (B, 10), present (B,).
     """
-    images, pose, lengths, present = batch
+    images, pose, values, present = batch
     mean, log_sigma, logit = network(images, pose)
     asked = torch.ones_like(mean)
-    asked[:, OBSTACLE_LENGTHS] = present[:, None]
-    error = (lengths / SCALE - mean) * torch.exp(-log_sigma)
+    asked[:, OBSTACLE] = present[:, None]
+    error = ((values - _ORIGIN) / _SCALE - mean) * torch.exp(-log_sigma)
     likelihood = ((0.5 * error.square() + log_sigma) * asked).mean()
     there = torch.nn.functional.binary_cross_entropy_with_logits(logit, present)
     both: Tensor = likelihood + there
@@ -74,26 +77,26 @@ def take(
         light = torch.from_numpy(random.normal(0.0, 0.05, (len(rows), 1, 1, 1, 1))).float()
         images = (images * gain + light).clamp(0, 1)
     present = torch.from_numpy(frames.present[rows]).float()
-    pose, lengths = (torch.from_numpy(array[rows]) for array in (frames.pose, frames.lengths))
-    return images, pose, lengths, present
+    pose, values = (torch.from_numpy(array[rows]) for array in (frames.pose, frames.values))
+    return images, pose, values, present
 
 
 @torch.inference_mode()
 def measure(network: LocaliserNetwork, frames: Frames, rows: Rows) -> dict[str, float]:
-    """Median and 95th percentile of the errors [m], share of obstacles told right."""
+    """Median and 95th percentile of the errors [m; 1], share of obstacles told right."""
     network.eval()
     means, logits = [], []
     for start in range(0, len(rows), 256):
         images, pose, _, _ = take(frames, rows[start : start + 256], None)
         mean, _, logit = network(images, pose)
-        means.append(mean.numpy() * SCALE)
+        means.append(ORIGIN + mean.numpy() * SCALE)
         logits.append(logit.numpy())
-    error = np.abs(np.concatenate(means) - frames.lengths[rows])
+    error = np.abs(np.concatenate(means) - frames.values[rows])
     present = frames.present[rows]
     found = {"obstacle.accuracy": float(((np.concatenate(logits) > 0) == present).mean())}
-    near = np.abs(frames.lengths[rows, 2]) < 0.12
-    for k, name in enumerate(LENGTHS):
-        asked = present if k >= OBSTACLE_LENGTHS.start else np.ones_like(present)
+    near = np.abs(frames.values[rows, 2]) < 0.12
+    for k, name in enumerate(QUANTITIES):
+        asked = present if name.startswith("obstacle") else np.ones_like(present)
         if not asked.any():
             continue
         found[f"{name}.median_error"] = float(np.median(error[asked, k]))
@@ -142,10 +145,14 @@ def fit(frames: Frames, boundary: int, epochs: int, seed: int) -> LocaliserNetwo
 def summary(found: dict[str, float]) -> str:
     """One line of what was measured; lengths in mm."""
     return ", ".join(
-        f"{name} {value:.3f}" if "accuracy" in name else f"{name} {1000 * value:.1f} mm"
+        f"{name} {1000 * value:.1f} mm" if _is_length(name) else f"{name} {value:.3f}"
         for name, value in found.items()
-        if "near" not in name or "object" in name
+        if "near" not in name or name.startswith("object")
     )
+
+
+def _is_length(name: str) -> bool:
+    return not name.startswith(("object.cos", "object.sin", "obstacle.accuracy"))
 
 
 def main() -> None:

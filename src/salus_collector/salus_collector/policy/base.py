@@ -34,6 +34,9 @@ class Decision:
     Attributes:
         action: (D,) in the policy's action space.
         chunk: (T, D) actions it intends, this one first; None where it plans one step at a time.
+        intended: (T', D) the newest plan, this step's action first: what it would do if it took
+            up its last thoughts at once, which may be newer than the chunk; None where it tells
+            none.
         chunk_phase: steps since the chunk was computed; -1 without chunks.
         signals: (K,) in the order of `Policy.signals`, NaN where one has no value.
         validity: (K,) `salus_data.types.Validity`, the reason for each NaN.
@@ -46,6 +49,7 @@ class Decision:
     signals: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     validity: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
     embedding: NDArray[np.float32] | None = None
+    intended: NDArray[np.float64] | None = None
 
 
 class Policy(Protocol):

@@ -48,6 +48,12 @@ class PolicyRunner:
         self.policy.action_space.check(decision.action, step=step)
         return decision
 
+    def skip(self) -> None:
+        """Leave the next observation unanswered, as one that cannot be used."""
+        step, self._step = self._step, self._step + 1
+        if step == self._idle_steps and self._start is not None:
+            self.policy.reset(self._start)
+
     def executed(self, action: NDArray[np.float64]) -> None:
         """Tell the policy what was executed on the last observation; not while it waits."""
         if self._step > self._idle_steps:

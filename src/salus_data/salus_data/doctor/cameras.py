@@ -117,9 +117,20 @@ def _frozen(flat: Rows, position: Rows | None) -> int | None:
         if row < len(flat) and np.array_equal(flat[row], flat[row - 1]):
             continue
         if row - run_start >= STILL_FRAMES and (
-            position is None
-            or np.linalg.norm(np.ptp(position[run_start:row], axis=0)) > STILL_METRES
+            position is None or _moved(position[run_start:row])
         ):
             return run_start
         run_start = row
     return None
+
+
+def _moved(position: Rows) -> bool:
+    """Whether positions (T, 3) [m] of T rows went somewhere, and did not only tremble.
+
+    A straight path is twice as long as the way between the means of its halves. Noise shows in the
+    second differences, whose variance is six times its own, and hardly in the means.
+    """
+    half = len(position) // 2
+    way = 2 * np.linalg.norm(position[-half:].mean(axis=0) - position[:half].mean(axis=0))
+    noise = np.sqrt(np.square(np.diff(position, n=2, axis=0)).sum(axis=1).mean() / 6)
+    return bool(way > STILL_METRES + 4 * noise * np.sqrt(2 / half))

@@ -23,7 +23,7 @@ from salus_data.errors import SalusError
 from salus_data.types import Outcome
 from salus_predictor.baselines.base import FitScore, Score, ScoreRecipe
 from salus_predictor.baselines.signals import first_of
-from salus_predictor.baselines.views import View
+from salus_predictor.baselines.views import SUFFIXES, Source, View
 from salus_predictor.evaluation.thresholds import watched_rows
 from salus_predictor.steps import StepData
 
@@ -178,11 +178,11 @@ def scores_of(view: View, model: nn.Module) -> Score:
     return score
 
 
-def safe(kind: type[SafeMlp | SafeLstm]) -> FitScore:
-    """A SAFE model on embeddings."""
+def safe(kind: type[SafeMlp | SafeLstm], source: Source) -> FitScore:
+    """A SAFE model on embeddings, as published, or on the step signals."""
 
     def fit(train: StepData, seed: int) -> Score:
-        view = View.fit(train, "embedding")
+        view = View.fit(train, source)
         torch.manual_seed(seed)
         model = kind(len(view.normalisation.mean))
         train_on(pad(train, view), model, balance=True)
@@ -202,9 +202,12 @@ def fit_actprobe(train: StepData, seed: int) -> Score:
 
 
 def episode_recipes() -> list[ScoreRecipe]:
-    """SAFE on embeddings, ActProbe on action signals."""
+    """SAFE on embeddings, and on signals with `_signals` added; ActProbe on action signals."""
     return [
-        ScoreRecipe("safe_mlp", safe(SafeMlp), learnt=True),
-        ScoreRecipe("safe_lstm", safe(SafeLstm), learnt=True),
+        *(
+            ScoreRecipe(name + suffix, safe(kind, source), learnt=True)
+            for source, suffix in SUFFIXES.items()
+            for name, kind in (("safe_mlp", SafeMlp), ("safe_lstm", SafeLstm))
+        ),
         ScoreRecipe("actprobe_lstm", fit_actprobe, learnt=True),
     ]

@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -38,6 +39,11 @@ def network(inputs: int, outputs: int, hidden: int = HIDDEN) -> nn.Sequential:
     )
 
 
+def distillation_error(student: nn.Module, target: nn.Module, rows: Tensor) -> Tensor:
+    """(n,) mean squared difference of what both say of rows (n, M)."""
+    return ((student(rows) - target(rows)) ** 2).mean(dim=1)
+
+
 def distillation(source: Source) -> FitScore:
     """Random network distillation."""
 
@@ -47,14 +53,24 @@ def distillation(source: Source) -> FitScore:
         torch.manual_seed(seed)
         target, student = (network(rows.shape[1], FEATURES) for _ in range(2))
         target.requires_grad_(False)
-
-        def error(batch: Tensor) -> Tensor:
-            return ((student(batch) - target(batch)) ** 2).mean(dim=1)
-
+        error = partial(distillation_error, student, target)
         train_on(rows, student, error)
         return _scores(view, error)
 
     return fit
+
+
+def flow_loss(velocity: nn.Module, rows: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+    """(n,) flow matching on the straight way from rows (n, M), at time 0, to noise, at time 1."""
+    there = rows + time * (noise - rows)
+    guess = velocity(torch.cat([there, time], dim=1))
+    return ((guess - (noise - rows)) ** 2).mean(dim=1)
+
+
+def noise_length(velocity: nn.Module, rows: Tensor) -> Tensor:
+    """(n,) |x + v(x, 0)|^2 of rows (n, M)."""
+    start = torch.zeros(len(rows), 1)
+    return ((rows + velocity(torch.cat([rows, start], dim=1))) ** 2).sum(dim=1)
 
 
 def flow_to_noise(source: Source) -> FitScore:
@@ -67,17 +83,10 @@ def flow_to_noise(source: Source) -> FitScore:
         velocity = network(rows.shape[1] + 1, rows.shape[1])
 
         def loss(batch: Tensor) -> Tensor:
-            noise, time = torch.randn_like(batch), torch.rand(len(batch), 1)
-            there = batch + time * (noise - batch)
-            guess = velocity(torch.cat([there, time], dim=1))
-            return ((guess - (noise - batch)) ** 2).mean(dim=1)
-
-        def length(batch: Tensor) -> Tensor:
-            start = torch.zeros(len(batch), 1)
-            return ((batch + velocity(torch.cat([batch, start], dim=1))) ** 2).sum(dim=1)
+            return flow_loss(velocity, batch, torch.randn_like(batch), torch.rand(len(batch), 1))
 
         train_on(rows, velocity, loss)
-        return _scores(view, length)
+        return _scores(view, partial(noise_length, velocity))
 
     return fit
 

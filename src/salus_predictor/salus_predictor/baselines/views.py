@@ -6,8 +6,8 @@ from typing import Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from salus_data.signals import ROBOT_SIGNALS
 from salus_predictor.baselines.base import MissingInputError
+from salus_predictor.model.inputs import about_objects
 from salus_predictor.model.normalise import Normalisation
 from salus_predictor.steps import StepData
 
@@ -16,9 +16,6 @@ Source = Literal["embedding", "signals"]
 
 SUFFIXES: Final[dict[Source, str]] = {"embedding": "", "signals": "_signals"}
 """What the name of a baseline ends with, by what it sees."""
-
-PERCEIVED: Final = frozenset(signal.name for signal in ROBOT_SIGNALS if signal.perceives)
-"""Signals about objects; the signals that are left any robot and policy has."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class View:
             if data.embedding is None:
                 raise MissingInputError("embedding")
             return cls((), Normalisation.fit(data.embedding.astype(np.float32)))
-        chosen = names or tuple(n for n in data.signal_names if n not in PERCEIVED)
+        chosen = names or tuple(n for n in data.signal_names if not about_objects(n))
         if not chosen:
             raise MissingInputError("signals")
         return cls(chosen, Normalisation.fit(_columns(data, chosen)))

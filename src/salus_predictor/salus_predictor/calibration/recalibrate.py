@@ -17,7 +17,8 @@ from salus_predictor.calibration.conformal import (
     success_risks,
 )
 from salus_predictor.calibration.exchangeability import Verdict, check_exchangeable
-from salus_predictor.model.folder import Model, load_model
+from salus_predictor.model.folder import Model
+from salus_predictor.model.reading import load_model
 from salus_predictor.steps import StepData
 
 ENOUGH_FAILURES: Final = 10

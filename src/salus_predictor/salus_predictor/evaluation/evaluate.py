@@ -112,18 +112,23 @@ def evaluate(
 
 def step_tree(cells: StepCells) -> dict[str, Any]:
     """The tree `step`: means over all cells, by type, by horizon, and every single cell."""
-    later = tuple(h for h in LATER_HORIZONS if h in cells.horizons)
-    tree: dict[str, Any] = {
-        "macro": cells.mean(),
-        "by_type": {name: cells.mean(types=[name]) for name in cells.types},
+    return _means(cells) | {
         "by_horizon": {str(h): cells.mean(horizons=[h]) for h in cells.horizons},
         "cells": {
             name: {str(h): cells.mean(horizons=[h], types=[name]) for h in cells.horizons}
             for name in cells.types
         },
+    }
+
+
+def _means(cells: StepCells) -> dict[str, Any]:
+    """Means over all horizons and over the later ones, of all types and by type."""
+    tree: dict[str, Any] = {
+        "macro": cells.mean(),
+        "by_type": {name: cells.mean(types=[name]) for name in cells.types},
         "types_without_positives": list(cells.absent),
     }
-    if later:
+    if later := tuple(h for h in LATER_HORIZONS if h in cells.horizons):
         suffix = "_".join(map(str, later))
         tree[f"macro_{suffix}"] = cells.mean(horizons=later)
         tree[f"by_type_{suffix}"] = {
@@ -182,11 +187,7 @@ def _by_cause(
             thresholds.f1,
             weights[:, chosen],
         )
-        tree[name] = {
-            "macro": cells.mean(),
-            "by_type": {kind: cells.mean(types=[kind]) for kind in cells.types},
-            "types_without_positives": list(cells.absent),
-        }
+        tree[name] = _means(cells)
     return tree
 
 

@@ -12,8 +12,9 @@ from salus_predictor.evaluation.figure import tree_to_json
 from salus_predictor.evaluation.overlap import OverlapError, overlap
 from salus_predictor.evaluation.protocol import describe, rules_json
 from salus_predictor.evaluation.thresholds import Thresholds
-from salus_predictor.model.folder import Model, load_model
-from salus_predictor.online.load import SHIPPED
+from salus_predictor.model.folder import Model
+from salus_predictor.model.reading import load_model
+from salus_predictor.online.load import model_folder
 from salus_predictor.steps import StepData
 
 
@@ -58,7 +59,7 @@ def evaluate_model(
         stores: test stores.
         far: take alarm thresholds anew for this false-alarm rate per success; None keeps the rate
             that the model was calibrated for.
-        beside: folders of further models.
+        beside: further models, each a folder or `shipped`.
         baselines: benchmark.json on the same test episodes.
         settings: of the scoring.
         allow_overlap: score episodes that a model was fitted to, and say so.
@@ -69,14 +70,14 @@ def evaluate_model(
         SalusError: a folder or a store cannot be read, or they do not fit together.
     """
     settings = settings or Settings()
-    folder = Path(__file__).parents[1] / SHIPPED if model == SHIPPED else Path(model)
+    folder = model_folder(str(model))
     loaded = load_model(folder)
     data = StepData.read(stores)
     warnings = _seen(loaded, data, str(folder), allow_overlap=allow_overlap)
     evaluation = score_model(loaded, data, far, settings)
     others = []
     for other in beside:
-        second = load_model(other)
+        second = load_model(model_folder(str(other)))
         warnings += _seen(second, data, str(other), allow_overlap=allow_overlap)
         others.append(score_model(second, data, far, settings, name=other.name))
     warnings += _doubts(loaded, data, evaluation)

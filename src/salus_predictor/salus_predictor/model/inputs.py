@@ -22,6 +22,12 @@ PERCEIVED: Final = tuple(signal.name for signal in ROBOT_SIGNALS if signal.perce
 SEEN: Final = "seen_"
 """Prefix of the signals of a localiser (`salus collect --localiser`): about objects as well."""
 
+PLANNED: Final = "planned_"
+"""Prefix of the signals of the policy's plan."""
+
+PLANNED_ABOUT: Final = ("planned_object_", "planned_bin_", "planned_clearance")
+"""Of those, the ones that set the plan beside perceived objects."""
+
 INPUT_SETS: Final = {
     "core": "six signals of uncertainty and action: " + ", ".join(CORE),
     "portable": "all signals but those about perceived objects: any robot has them",
@@ -41,7 +47,7 @@ def choose_inputs(contract: Contract, inputs: str) -> tuple[str, ...]:
     if inputs == "core":
         wanted = list(CORE)
     elif inputs == "portable":
-        wanted = [name for name in given if not _about_objects(name)]
+        wanted = [name for name in given if not about_objects(name)]
     elif inputs == "perceived":
         wanted = [*(name for name in given if name not in PERCEIVED), *PERCEIVED]
     else:
@@ -61,8 +67,9 @@ def choose_inputs(contract: Contract, inputs: str) -> tuple[str, ...]:
     return tuple(name for name in given if name in wanted)
 
 
-def _about_objects(name: str) -> bool:
-    return name in PERCEIVED or name.startswith(SEEN)
+def about_objects(name: str) -> bool:
+    """Whether a signal tells of objects as the policy or a localiser perceives them."""
+    return name in PERCEIVED or name.startswith((SEEN, *PLANNED_ABOUT))
 
 
 def input_columns(contract: Contract, inputs: tuple[str, ...]) -> tuple[Column, ...]:

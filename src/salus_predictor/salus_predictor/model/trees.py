@@ -3,18 +3,19 @@
 Person-period form: a row of features with the number of its bin is one example, its label what
 happened in the bin (Singer and Willett, Journal of Educational Statistics 18 (1993) 155). So the
 trees share what the bins have in common, and the cumulative incidence is monotone as always. A
-second booster answers the outcome. Stored as the JSON of XGBoost, never as a pickle.
+second booster answers the outcome. How they are stored: `trees_json.py`.
 """
 
 import json
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
 from salus_data.errors import FormatError
+from salus_predictor.model.trees_json import booster_of, plain
 
 Array = NDArray[np.float64]
 
@@ -46,20 +47,20 @@ class Trees:
             data = json.loads(text)
             hazard = data["hazard"]
             return cls(
-                None if hazard is None else _booster(hazard, features + 1, types + 2),
-                _booster(data["outcome"], features, types + 1),
+                None if hazard is None else booster_of(hazard, features + 1, types + 2),
+                booster_of(data["outcome"], features, types + 1),
                 horizons,
                 types,
             )
-        except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise FormatError(f"not boosted trees: {type(error).__name__}: {error}") from error
 
     def to_json(self) -> bytes:
-        """Both boosters in XGBoost's own JSON, in one object."""
+        """Both boosters in one object."""
         return json.dumps(
             {
-                "hazard": None if self.hazard is None else _plain(self.hazard),
-                "outcome": _plain(self.outcome),
+                "hazard": None if self.hazard is None else plain(self.hazard),
+                "outcome": plain(self.outcome),
             },
             separators=(",", ":"),
         ).encode()
@@ -105,49 +106,3 @@ def _margins(booster: xgboost.Booster, features: NDArray[np.float32]) -> Array:
     margins = booster.inplace_predict(np.ascontiguousarray(features), predict_type="margin")
     result: Array = np.asarray(margins, np.float64).reshape(len(features), -1)
     return result
-
-
-def _plain(booster: xgboost.Booster) -> Any:
-    return json.loads(bytes(booster.save_raw("json")))
-
-
-def _booster(data: dict[str, Any], features: int, classes: int) -> xgboost.Booster:
-    """A booster from its JSON, checked first: XGBoost trusts the indices that it reads."""
-    learner = data["learner"]
-    told = learner["learner_model_param"]
-    if int(told["num_feature"]) != features or int(told["num_class"]) != classes:
-        raise FormatError(
-            f"boosted trees for {told['num_feature']} features and {told['num_class']} classes, "
-            f"not {features} and {classes}"
-        )
-    if learner["gradient_booster"]["name"] != "gbtree":
-        raise FormatError(f"booster {learner['gradient_booster']['name']!r}, not gbtree")
-    model = learner["gradient_booster"]["model"]
-    for tree in model["trees"]:
-        _check_tree(tree, features)
-    info = np.asarray(model["tree_info"])
-    if len(info) != len(model["trees"]) or ((info < 0) | (info >= classes)).any():
-        raise FormatError("boosted trees name classes that are not there")
-    booster = xgboost.Booster()
-    try:
-        booster.load_model(bytearray(json.dumps(data).encode()))
-    except xgboost.core.XGBoostError as error:
-        raise FormatError(f"XGBoost cannot read the trees: {str(error).splitlines()[0]}") from error
-    # One row at a time is too little work for two threads.
-    booster.set_param({"nthread": 1})
-    return booster
-
-
-def _check_tree(tree: dict[str, Any], features: int) -> None:
-    left, right = np.asarray(tree["left_children"]), np.asarray(tree["right_children"])
-    index, condition = np.asarray(tree["split_indices"]), np.asarray(tree["split_conditions"])
-    n = int(tree["tree_param"]["num_nodes"])
-    own = np.arange(n)
-    if not n or any(len(part) != n for part in (left, right, index, condition)):
-        raise FormatError("a boosted tree has arrays of different lengths")
-    leaf = left == -1
-    # Children come after their parents, so that no walk goes in circles.
-    inner = (left > own) & (right > own) & (left < n) & (right < n)
-    sound = np.where(leaf, right == -1, inner & (index >= 0) & (index < features))
-    if not sound.all() or not np.isfinite(condition).all():
-        raise FormatError("a boosted tree has nodes that lead nowhere")

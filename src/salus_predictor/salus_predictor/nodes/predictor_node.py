@@ -92,9 +92,11 @@ class PredictorNode(Node):
                 self.get_logger().error(str(error))
             else:
                 self._diagnostics.count("messages_refused")
+                self._diagnostics.dropped()
         else:
             if left_out:
                 self._diagnostics.count(left_out)
+                self._diagnostics.dropped()
         if topic == topics.CONTRACT:
             self._tell_model()
         if topic != topics.EPISODE:

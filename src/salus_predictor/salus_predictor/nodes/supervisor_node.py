@@ -23,6 +23,7 @@ from std_srvs.srv import Trigger
 
 from salus_data.errors import SalusError
 from salus_predictor.nodes.forecast_message import risk_from
+from salus_predictor.nodes.supervisor_message import action_message, state_message
 from salus_predictor.supervisor.config import SupervisorConfig, load_config
 from salus_predictor.supervisor.core import MODES, Mode, Ruling
 from salus_predictor.supervisor.gate import Gate, Patience, Release
@@ -43,6 +44,9 @@ MANUAL = {
     Override.Request.PASS_THROUGH: Manual.PASS_THROUGH,
     Override.Request.STOP: Manual.STOP,
 }
+
+DROPS = ("late_messages", "early_messages", "double_proposals", "late_forecasts")
+"""Counts of the gate that are messages of no use."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,10 @@ class SupervisorNode(Node):
         )
         self._gate = Gate(config, MODES[settings.supervise], patience)
         self._told: tuple[Any, ...] = ()
+        self._refused = 0
         self._warnings: dict[int, int] = {}  # failure type -> id of its raised warning
-        self._diagnostics = Diagnostics(self, self._nominal_rate)
+        self._ids = ("none", "none")  # of model and calibration, as the last forecast says
+        self._diagnostics = Diagnostics(self, self._nominal_rate, self._facts)
         self._advertise()
         self._subscribe(watching=settings.supervise != "off")
 
@@ -113,6 +119,18 @@ class SupervisorNode(Node):
     def _nominal_rate(self) -> float:
         contract = self._gate.contract
         return 1.0 / contract.step_period if contract else 0.0
+
+    def _facts(self) -> dict[str, str]:
+        """What diagnostics say beside rates: counts of the gate, model, mode."""
+        supervisor, counts = self._gate.supervisor, self._gate.counts
+        model, calibration = self._ids
+        return {
+            **{name: str(count) for name, count in counts.items()},
+            "drops": str(self._refused + sum(counts[name] for name in DROPS)),
+            "mode": supervisor.mode.name.lower() if supervisor else "no contract yet",
+            "model_id": model,
+            "calibration_id": calibration or "none for this policy",
+        }
 
     # --- topics ----------------------------------------------------------------------------------
 
@@ -164,6 +182,7 @@ class SupervisorNode(Node):
 
     def _on_forecast(self, message: FailureForecast) -> None:
         risk = risk_from(message)
+        self._ids = (message.model_id, message.calibration_id)
         self._publish(self._gate.on_forecast(message.episode_id, risk, time.monotonic()))
 
     def _on_warning(self, message: FailureWarning) -> None:
@@ -218,21 +237,11 @@ class SupervisorNode(Node):
                     "rejected_actions", f"{release.episode} step {release.step}: {ruling.problem}"
                 )
             if ruling.action is not None:
-                self._actions.publish(self._action_message(release, ruling))
+                self._actions.publish(action_message(release, self._gate.contract))
                 self._diagnostics.step()
+                if release.waited_since is not None:
+                    self._diagnostics.latency(time.monotonic() - release.waited_since)
             self._tell(release, ruling)
-
-    def _action_message(self, release: Release, ruling: Ruling) -> PolicyAction:
-        contract, action = self._gate.contract, ruling.action
-        return PolicyAction(
-            header=convert.header(release.stamp, topics.BASE_FRAME),
-            episode_id=release.episode,
-            step=release.step,
-            action_space=contract.action_space.name if contract else "",
-            values=action.tolist() if action is not None else [],
-            chunk_phase=release.chunk_phase,
-            supervisor_state=int(ruling.status),
-        )
 
     def _tell(self, release: Release, ruling: Ruling) -> None:
         """Publish the state where it has changed."""
@@ -242,14 +251,8 @@ class SupervisorNode(Node):
         self._told = new
         supervisor = self._gate.supervisor
         self._states.publish(
-            SupervisorState(
-                header=convert.header(release.stamp),
-                episode_id=release.episode,
-                step=release.step,
-                state=int(ruling.status),
-                mode=int(ruling.mode),
-                would_be_state=int(ruling.would_be),
-                reason=ruling.reason,
+            state_message(
+                release,
                 warning_id=self._warnings.get(ruling.failure_type, 0),
                 interventions=supervisor.interventions if supervisor else 0,
             )
@@ -280,11 +283,10 @@ class SupervisorNode(Node):
             self._diagnostics.warn(f"{would}{ruling.would_be.name}: {ruling.reason}")
         else:
             self._diagnostics.ok(ruling.mode.name.lower())
-        for name, count in self._gate.counts.items():
-            self._diagnostics.tell(name, str(count))
 
     def _refuse(self, counted: str, why: str) -> None:
         self._diagnostics.count(counted)
+        self._refused += 1
         self._diagnostics.error(why)
         self.get_logger().error(why, throttle_duration_sec=1.0)
 

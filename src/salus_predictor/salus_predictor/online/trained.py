@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from salus_predictor.model.folder import load_model
+from salus_predictor.model.reading import load_model
 from salus_predictor.online.watched import WatchedModel
 
 

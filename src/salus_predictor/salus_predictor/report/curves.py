@@ -1,6 +1,6 @@
 """Step-level pictures: precision and recall, ROC, reliability."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -13,6 +13,8 @@ from salus_predictor.report.style import ACCENT, QUIET, colours, panels, svg
 from salus_predictor.steps import StepData
 
 Array = NDArray[np.float64]
+Cells = list[tuple[int, NDArray[np.bool_], Array]]
+Draw = Callable[[Axes, int, str, Cells], None]
 
 MAX_POINTS: Final = 400
 BINS: Final = 10
@@ -37,89 +39,75 @@ def thin(*arrays: Array) -> list[Array]:
 
 def precision_recall(data: StepData, evaluation: Evaluation) -> str:
     """A panel for each type, a line for each horizon, the chosen threshold as a dot."""
-    types = data.contract.failure_types
-    colour = colours(types)
-    with panels(len(types), sharey=True) as (figure, axes):
-        for c, (name, axis) in enumerate(zip(types, axes, strict=True)):
-            _panel(axis, name, colour[name], "recall", "precision" if c == 0 else "")
-            cells = list(cells_of(data, evaluation, c))
-            for i, (horizon, label, score) in enumerate(cells):
-                precision, recall, _ = precision_recall_curve(label, score, drop_intermediate=True)
-                shade = 0.35 + 0.65 * (i + 1) / len(cells)
-                axis.plot(
-                    *thin(recall, precision),
-                    color=colour[name],
-                    alpha=shade,
-                    label=f"{horizon}",
-                    drawstyle="steps-post",
-                )
-            _dots(axis, evaluation, c, colour[name], "recall", "precision")
-            if cells:
-                base = float(np.mean(cells[-1][1]))
-                axis.axhline(base, color=QUIET, linewidth=1, linestyle=":")
-                axis.legend(title="horizon", loc="upper right", title_fontsize=8)
-            else:
-                _absent(axis)
-        return svg(figure, "Precision and recall of each failure type")
+
+    def draw(axis: Axes, kind: int, colour: str, cells: Cells) -> None:
+        for shade, (horizon, label, score) in zip(_shades(len(cells)), cells, strict=True):
+            precision, recall, _ = precision_recall_curve(label, score, drop_intermediate=True)
+            axis.plot(
+                *thin(recall, precision),
+                color=colour,
+                alpha=shade,
+                label=f"{horizon}",
+                drawstyle="steps-post",
+            )
+        _dots(axis, evaluation, kind, colour, "recall", "precision")
+        base = float(np.mean(cells[-1][1]))
+        axis.axhline(base, color=QUIET, linewidth=1, linestyle=":")
+        axis.legend(title="horizon", loc="upper right", title_fontsize=8)
+
+    title = "Precision and recall of each failure type"
+    return _by_type(data, evaluation, title, ("recall", "precision"), draw)
 
 
 def roc(data: StepData, evaluation: Evaluation) -> str:
     """A panel for each type; the false-positive rate is logarithmic, since positives are rare."""
-    types = data.contract.failure_types
-    colour = colours(types)
-    with panels(len(types), sharey=True) as (figure, axes):
-        for c, (name, axis) in enumerate(zip(types, axes, strict=True)):
-            _panel(axis, name, colour[name], "false-positive rate", "recall" if c == 0 else "")
-            cells = list(cells_of(data, evaluation, c))
-            chance = np.geomspace(1e-4, 1, 50)
-            axis.plot(chance, chance, color=QUIET, linewidth=1, linestyle=":")
-            for i, (horizon, label, score) in enumerate(cells):
-                fall_out, recall, _ = roc_curve(label, score)
-                shade = 0.35 + 0.65 * (i + 1) / len(cells)
-                x, y = thin(np.maximum(fall_out, 1e-4), recall)
-                axis.plot(x, y, color=colour[name], alpha=shade, label=f"{horizon}")
-            axis.set_xscale("log")
-            axis.set_xlim(1e-4, 1)
-            if not cells:
-                _absent(axis)
-        return svg(figure, "ROC curve of each failure type")
+
+    def draw(axis: Axes, kind: int, colour: str, cells: Cells) -> None:
+        del kind
+        chance = np.geomspace(1e-4, 1, 50)
+        axis.plot(chance, chance, color=QUIET, linewidth=1, linestyle=":")
+        for shade, (horizon, label, score) in zip(_shades(len(cells)), cells, strict=True):
+            fall_out, recall, _ = roc_curve(label, score)
+            x, y = thin(np.maximum(fall_out, 1e-4), recall)
+            axis.plot(x, y, color=colour, alpha=shade, label=f"{horizon}")
+        axis.set_xscale("log")
+        axis.set_xlim(1e-4, 1)
+
+    title = "ROC curve of each failure type"
+    return _by_type(data, evaluation, title, ("false-positive rate", "recall"), draw)
 
 
 def reliability(data: StepData, evaluation: Evaluation) -> str:
     """Predicted against observed at the longest horizon, dots sized by their rows."""
-    types = data.contract.failure_types
-    colour = colours(types)
-    with panels(len(types), sharey=True) as (figure, axes):
-        for c, (name, axis) in enumerate(zip(types, axes, strict=True)):
-            _panel(axis, name, colour[name], "predicted", "observed" if c == 0 else "")
-            axis.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=":")
-            cells = list(cells_of(data, evaluation, c))
-            if not cells:
-                _absent(axis)
-                continue
-            _, label, score = cells[-1]
-            predicted, observed, count = calibration_bins(label, score)
-            axis.plot(predicted, observed, color=colour[name], alpha=0.6)
-            axis.scatter(
-                predicted,
-                observed,
-                s=8 + 22 * np.log10(np.maximum(count, 1)),
-                color=colour[name],
-                zorder=3,
-                linewidths=0,
+
+    def draw(axis: Axes, kind: int, colour: str, cells: Cells) -> None:
+        del kind
+        axis.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=":")
+        _, label, score = cells[-1]
+        predicted, observed, count = calibration_bins(label, score)
+        axis.plot(predicted, observed, color=colour, alpha=0.6)
+        axis.scatter(
+            predicted,
+            observed,
+            s=8 + 22 * np.log10(np.maximum(count, 1)),
+            color=colour,
+            zorder=3,
+            linewidths=0,
+        )
+        for x, y, n in zip(predicted, observed, count, strict=True):
+            axis.annotate(
+                f"{n:,}",
+                (x, y),
+                xytext=(0, -13),
+                textcoords="offset points",
+                ha="center",
+                fontsize=6.5,
+                color=QUIET,
             )
-            for x, y, n in zip(predicted, observed, count, strict=True):
-                axis.annotate(
-                    f"{n:,}",
-                    (x, y),
-                    xytext=(0, -13),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=6.5,
-                    color=QUIET,
-                )
-            axis.set_ylim(-0.12, 1.02)
-        return svg(figure, "Reliability of the probabilities of each failure type")
+        axis.set_ylim(-0.12, 1.02)
+
+    title = "Reliability of the probabilities of each failure type"
+    return _by_type(data, evaluation, title, ("predicted", "observed"), draw)
 
 
 def calibration_bins(
@@ -167,12 +155,37 @@ def comparison(rows: list[tuple[str, float, float, float, bool]], label: str) ->
         return svg(figure, f"{label} of every predictor")
 
 
-def _panel(axis: Axes, title: str, colour: str, x: str, y: str) -> None:
-    axis.set_title(title, color=colour)
-    axis.set_xlabel(x)
-    axis.set_ylabel(y)
-    axis.set_xlim(0, 1)
-    axis.set_ylim(0, 1.02)
+def _by_type(
+    data: StepData, evaluation: Evaluation, title: str, names: tuple[str, str], draw: Draw
+) -> str:
+    """A panel for each type, drawn on where the type occurs.
+
+    Args:
+        data: the episodes.
+        evaluation: of them.
+        title: what the picture shows, for those who cannot see it.
+        names: of the two axes.
+        draw: takes the axes, the number of the type, its colour and its cells.
+    """
+    types = data.contract.failure_types
+    colour = colours(types)
+    with panels(len(types), sharey=True) as (figure, axes):
+        for c, (name, axis) in enumerate(zip(types, axes, strict=True)):
+            axis.set_title(name, color=colour[name])
+            axis.set_xlabel(names[0])
+            axis.set_ylabel(names[1] if c == 0 else "")
+            axis.set_xlim(0, 1)
+            axis.set_ylim(0, 1.02)
+            if cells := list(cells_of(data, evaluation, c)):
+                draw(axis, c, colour[name], cells)
+            else:
+                _absent(axis)
+        return svg(figure, title)
+
+
+def _shades(count: int) -> list[float]:
+    """Opacities of the lines of so many horizons, the longest the strongest."""
+    return [0.35 + 0.65 * (number + 1) / count for number in range(count)]
 
 
 def _dots(axis: Axes, evaluation: Evaluation, kind: int, colour: str, x: str, y: str) -> None:

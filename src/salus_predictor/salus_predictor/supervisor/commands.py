@@ -50,6 +50,11 @@ class Commands:
         self._before: Posture | None = None
         self.retreat_over = False
 
+    @property
+    def gripper_known(self) -> bool:
+        """Whether the hand was told something in this episode, which a hold repeats."""
+        return self._gripper is not None
+
     def command(
         self,
         status: SupervisorStatus,

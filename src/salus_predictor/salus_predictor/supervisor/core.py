@@ -119,6 +119,11 @@ class Supervisor:
         self._commands.begin()
         self.interventions = 0
 
+    @property
+    def gripper_known(self) -> bool:
+        """Whether a hold can be made without a proposed action or a posture."""
+        return self._commands.gripper_known
+
     def decide(self, inputs: StepInputs) -> Ruling:
         """The action of one step; called once a step, in order."""
         faults = list(inputs.faults)

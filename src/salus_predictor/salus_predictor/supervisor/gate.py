@@ -44,13 +44,18 @@ class Patience:
 
 @dataclass(frozen=True)
 class Release:
-    """A decided step: which it is, and the ruling on it."""
+    """A decided step: which it is, and the ruling on it.
+
+    Attributes:
+        waited_since: wall time [s] at which its proposal came; None where it never did.
+    """
 
     stamp: int
     episode: str
     step: int
     chunk_phase: int
     ruling: Ruling
+    waited_since: float | None = None
 
 
 class Gate:
@@ -202,6 +207,7 @@ class Gate:
         if self.episode:
             self._past.append(self.episode)
         self.episode, self._decided, self._observed, self._running = episode, -1, -1, True
+        self._lost.clear()  # who was waited for in vain gets a new chance
         self._slots.keep_only(episode)
         self._risks = {key: risk for key, risk in self._risks.items() if key[0] == episode}
         self._contracts.begin()
@@ -239,6 +245,8 @@ class Gate:
                 return "observation"
             if not slot.has_posture:
                 return "posture"
+        if self._may_act(supervisor) and supervisor.gripper_known and not _finite(slot):
+            return ""  # it holds whatever is proposed; a policy may well propose nothing
         if slot.proposal is None:
             return "proposal"
         watched = supervisor.mode is not Mode.PASS_THROUGH
@@ -275,7 +283,7 @@ class Gate:
         self._slots.close(slot)
         ruling = supervisor.decide(inputs)
         phase = proposal.chunk_phase if proposal is not None else -1
-        return Release(slot.stamp, slot.episode, slot.step, phase, ruling)
+        return Release(slot.stamp, slot.episode, slot.step, phase, ruling, slot.proposed_at)
 
     @staticmethod
     def _may_act(supervisor: Supervisor) -> bool:
@@ -295,11 +303,11 @@ class Gate:
             faults.append(f"no joint states or pose for step {slot.step}")
         elif (posture := slot.posture) is not None and not posture.finite:
             faults.append(f"joint states or pose are not finite at step {slot.step}")
-        if slot.proposal is None:
+        if missing == "proposal":
             self._lost.add("policy")
             self.counts["proposals_missed"] += 1
             faults.append(f"no proposed action for step {slot.step}")
-        elif not self._fits(slot.proposal):
+        elif slot.proposal is not None and not self._fits(slot.proposal):
             faults.append(
                 f"proposed action is in {slot.proposal.space!r}, which is not the contract's space"
             )
@@ -332,3 +340,8 @@ class Gate:
     def _newest(self, slot: Slot) -> Risk | None:
         steps = [s for e, s in self._risks if e == slot.episode and s <= slot.step]
         return self._risks[(slot.episode, max(steps))] if steps else None
+
+
+def _finite(slot: Slot) -> bool:
+    posture = slot.posture
+    return posture is None or posture.finite

@@ -1,92 +1,182 @@
-"""Speeds of the predictor: `python -m salus_predictor.training.measure STORE...`.
+"""Speeds and sizes of the predictor; `salus bench train` prints them."""
 
-Times are of this machine and its load at the time; the ratio to the same network called step by
-step in torch is of one run and travels better.
-"""
-
-import argparse
-import json
+import math
+import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from salus_data.action_space import DELTA_EE
+from salus_data.contract import DEFAULT_HORIZONS, Column, Contract
+from salus_data.episode import EpisodeRecord
+from salus_data.labels import compute_horizon_labels
+from salus_data.types import FAILURE_TYPES, NO_FAILURE, Outcome
 from salus_predictor.calibration.calibrate import choose_thresholds
-from salus_predictor.model.folder import Episodes, Model, save_model
+from salus_predictor.model.folder import Episodes, Model
 from salus_predictor.model.network import Network
 from salus_predictor.model.predictor import HazardPredictor
 from salus_predictor.model.schema import Provenance
+from salus_predictor.model.writing import save_model
 from salus_predictor.steps import StepData
 from salus_predictor.training.fit import fit_predictor
 from salus_predictor.training.module import HazardModule
-from salus_predictor.training.options import KINDS, TrainOptions
+from salus_predictor.training.options import TrainOptions
 from salus_predictor.training.split import split_by_seed
 
-STEPS = 2000
+VALIDATION: Final = 0.2
+"""Share of the episodes that validates, as in `salus train`."""
+
+STREAMED: Final = 2000
 """Steps of the stream that are timed."""
 
+RISE: Final = 20
+"""Steps before a made-up failure in which its signal rises."""
 
-def measure(
-    stores: list[Path], out: Path, *, epochs: int = 50, inputs: str = "portable"
-) -> dict[str, float]:
-    """Train a network without stopping early, then stream with every kind; seconds and bytes."""
-    data = StepData.read(stores)
-    train, held = (data.subset(part) for part in split_by_seed(data, 0.2, 0))
-    options = TrainOptions(epochs=epochs, patience=epochs, inputs=inputs, kind="average")
-    network_only = replace(options, kind="network")
-    started = time.perf_counter()
-    fit_predictor(train, held, network_only, force=True)
-    seconds = time.perf_counter() - started
-    rows = train.n_rows
-    found = {
-        "train_rows": float(rows),
-        "train_network_s": seconds,
-        "train_network_s_per_100000_rows": seconds * 100_000 / rows,
-    }
-    predictor = fit_predictor(train, held, replace(options, epochs=2), force=True)
-    model = Model(
-        predictor,
-        choose_thresholds(predictor, held),
-        Provenance(),
-        Episodes((), ()),
-        options.kind,
+
+@dataclass(frozen=True)
+class Speeds:
+    """What was measured.
+
+    Attributes:
+        rows: training steps.
+        inputs: signals that are read.
+        network_s: of fitting a network for all epochs, with features, validation and scaling [s].
+        trees_s: of fitting the trees, likewise [s].
+        stream_ms: (STREAMED,) of every step of an averaged predictor [ms].
+        network_ms, module_ms: (n,) of every step of its network in numpy and in torch [ms].
+        folder_bytes: of the model's files.
+    """
+
+    rows: int
+    inputs: int
+    network_s: float
+    trees_s: float
+    stream_ms: NDArray[np.float64]
+    network_ms: NDArray[np.float64]
+    module_ms: NDArray[np.float64]
+    folder_bytes: int
+
+
+def measure(data: StepData, *, epochs: int, inputs: str) -> Speeds:
+    """Fit a network for so many epochs and trees, average them, stream, and write the folder.
+
+    Args:
+        data: episodes; `VALIDATION` of them validate, the others are trained on.
+        epochs: of the network; none of them is left out by early stopping.
+        inputs: as of `salus train --inputs`.
+
+    What is learnt may be worth nothing: that is not what is measured.
+
+    Raises:
+        SalusError: the data cannot be learnt from.
+    """
+    train, held = (data.subset(part) for part in split_by_seed(data, VALIDATION, 0))
+    options = TrainOptions(epochs=epochs, patience=epochs, inputs=inputs)
+    # The first optimiser of a process loads torch's compiler, for seconds.
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+    began = time.perf_counter()
+    network = fit_predictor(train, held, replace(options, kind="network"), force=True)
+    network_s = time.perf_counter() - began
+    began = time.perf_counter()
+    trees = fit_predictor(train, held, replace(options, kind="trees"), force=True)
+    trees_s = time.perf_counter() - began
+    average = replace(network, members=(*network.members, *trees.members), weights=(0.5, 0.5))
+    return Speeds(
+        train.n_rows,
+        len(average.inputs),
+        network_s,
+        trees_s,
+        _stream_times(average, held),
+        _stream_times(network, held),
+        _module_times(network),
+        folder_bytes(average, held),
     )
-    save_model(model, out)
-    found["model_folder_bytes"] = float(sum(file.stat().st_size for file in out.iterdir()))
-    for kind in KINDS:
-        members = tuple(
-            member
-            for member in predictor.members
-            if kind == "average" or isinstance(member, Network) == (kind == "network")
+
+
+def folder_bytes(predictor: HazardPredictor, data: StepData) -> int:
+    """Size of the model's files, with thresholds from the data."""
+    calibration = choose_thresholds(predictor, data)
+    seeds = Episodes((), tuple(record.seed for record in data.records))
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(
+            Model(predictor, calibration, Provenance(), seeds, "average"),
+            Path(folder),
         )
-        only = replace(predictor, members=members, weights=(1 / len(members),) * len(members))
-        times = _stream_times(only, held)
-        found[f"stream_{kind}_p50_ms"] = float(np.percentile(times, 50))
-        found[f"stream_{kind}_p99_ms"] = float(np.percentile(times, 99))
-    found["torch_module_p50_ms"] = float(np.percentile(_torch_times(predictor), 50))
-    found["stream_network_to_torch_module"] = (
-        found["stream_network_p50_ms"] / found["torch_module_p50_ms"]
+        return sum(file.stat().st_size for file in Path(folder).iterdir())
+
+
+def made_up(rows: int, signals: int, *, length: int = 200, seed: int = 0) -> StepData:
+    """Episodes from noise, half of them failures that a signal of each type announces.
+
+    Args:
+        rows: at least so many are left for training.
+        signals: K, 4 or more.
+        length: rows of an episode.
+        seed: of the noise.
+    """
+    random = np.random.default_rng(seed)
+    episodes = math.ceil(rows / (1 - VALIDATION) / length) + 8
+    values = random.normal(size=(episodes * length, signals)).astype(np.float32)
+    values = np.cumsum(values.reshape(episodes, length, signals), axis=1) / math.sqrt(length)
+    records = []
+    for index in range(episodes):
+        kind = (NO_FAILURE, index // 2 % len(FAILURE_TYPES))[index % 2]
+        if kind != NO_FAILURE:
+            values[index, -RISE:, kind] += np.linspace(0, 4, RISE)
+        records.append(
+            EpisodeRecord(
+                id=f"0-{index:06d}",
+                index=index,
+                seed=index,
+                outcome=Outcome.SUCCESS if kind == NO_FAILURE else Outcome.FAILURE,
+                failure_type=kind,
+                onset_step=length - 1,
+                confirm_step=length - 1,
+            )
+        )
+    contract = Contract(
+        step_period=1 / 30,
+        action_space=DELTA_EE,
+        state=(),
+        perceived=(),
+        signals=tuple(Column(f"made_up_{number}", "1") for number in range(signals)),
+        cameras=(),
+        policy="made up",
     )
-    return found
+    ends = length * np.arange(1, episodes + 1, dtype=np.int64)
+    labels, valid = compute_horizon_labels(ends, records, DEFAULT_HORIZONS, len(FAILURE_TYPES))
+    return StepData(
+        contract,
+        values.reshape(-1, signals).astype(np.float32),
+        labels,
+        valid,
+        ends,
+        tuple(records),
+        np.full(len(labels), -1, np.int16),
+    )
 
 
-def _stream_times(predictor: HazardPredictor, data: StepData) -> list[float]:
+def _stream_times(predictor: HazardPredictor, data: StepData) -> NDArray[np.float64]:
     columns = [data.signal_names.index(name) for name in predictor.inputs]
-    rows = data.signals[:STEPS, columns]
+    rows = data.signals[:STREAMED, columns]
     stream = predictor.stream()
     times = []
     for row in rows:
-        started = time.perf_counter()
+        began = time.perf_counter()
         stream.step(row)
-        times.append(1e3 * (time.perf_counter() - started))
-    return times[len(times) // 10 :]
+        times.append(1e3 * (time.perf_counter() - began))
+    # The first ones warm up.
+    return np.array(times[len(times) // 10 :])
 
 
-def _torch_times(predictor: HazardPredictor) -> list[float]:
+def _module_times(predictor: HazardPredictor) -> NDArray[np.float64]:
     """One step of the same network in torch, its features given."""
-    network = next(m for m in predictor.members if isinstance(m, Network))
+    network = next(member for member in predictor.members if isinstance(member, Network))
     width, features = network.tensors["input.weight"].shape
     module = HazardModule(
         features, network.horizons, network.types, width=width, state=width, dropout=0.0
@@ -94,25 +184,8 @@ def _torch_times(predictor: HazardPredictor) -> list[float]:
     row = torch.zeros(1, 1, features)
     times = []
     with torch.inference_mode():
-        for _ in range(STEPS // 4):
-            started = time.perf_counter()
+        for _ in range(STREAMED // 4):
+            began = time.perf_counter()
             module(row)
-            times.append(1e3 * (time.perf_counter() - started))
-    return times
-
-
-def main() -> None:
-    """Print the figures as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stores", nargs="+", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="where the model goes")
-    parser.add_argument("--epochs", type=int, default=50)
-    parser.add_argument("--inputs", default="portable")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    found = measure(given.stores, given.out, epochs=given.epochs, inputs=given.inputs)
-    print(json.dumps({name: round(value, 4) for name, value in found.items()}, indent=1))
-
-
-if __name__ == "__main__":
-    main()
+            times.append(1e3 * (time.perf_counter() - began))
+    return np.array(times)

@@ -1,6 +1,6 @@
 """The hazard network as a torch module; `model/network.py` runs what it has learnt."""
 
-from typing import cast
+from typing import Final
 
 import numpy as np
 import torch
@@ -9,6 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from salus_predictor.model.network import FEATURE_BOUND
+from salus_predictor.training.recurrence import recur
+
+BLOCK: Final = 4096
+"""Rows at once."""
 
 
 class HazardModule(nn.Module):
@@ -36,7 +40,9 @@ class HazardModule(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, T, H, C + 2) and (B, T, C + 1) of features (B, T, F)."""
         embedded = self.dropout(functional.silu(self.input(features)))
-        hidden, _ = self.gru(embedded)
+        of_input, of_state, input_bias, state_bias = self.gru.parameters()
+        given = functional.linear(embedded.transpose(0, 1), of_input, input_bias)
+        hidden = recur(given, of_state, state_bias).transpose(0, 1)
         joined = torch.cat([hidden, embedded], dim=-1)
         middle = self.dropout(functional.silu(self.middle(joined)))
         table = self.output(middle).unflatten(-1, (self.horizons + 1, -1))
@@ -53,7 +59,12 @@ class HazardModule(nn.Module):
 
 def feature_scale(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation (F,) of features (N, F); 1 for a constant one."""
-    mean, scale = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
+    mean = features.mean(axis=0, dtype=np.float64)
+    squares = np.zeros(features.shape[1])
+    for first in range(0, len(features), BLOCK):
+        # In pieces: the whole in double precision would not fit into a cache, or into memory.
+        squares += ((features[first : first + BLOCK] - mean) ** 2).sum(axis=0)
+    scale = np.sqrt(squares / len(features))
     scale = np.where(scale < 1e-6, 1.0, scale)
     return mean.astype(np.float32), scale.astype(np.float32)
 
@@ -62,5 +73,6 @@ def standardise(
     features: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Features as the module reads them."""
-    standard = np.clip((features - mean) / scale, -FEATURE_BOUND, FEATURE_BOUND)
-    return cast(NDArray[np.float32], standard.astype(np.float32, copy=False))
+    standard = np.subtract(features, mean, dtype=np.float32)
+    standard /= scale
+    return np.clip(standard, -FEATURE_BOUND, FEATURE_BOUND, out=standard)

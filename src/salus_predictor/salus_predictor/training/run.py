@@ -14,9 +14,11 @@ from salus_data.doctor import examine
 from salus_data.errors import FormatError
 from salus_data.labels import label_digest
 from salus_predictor.calibration.calibrate import DEFAULT_RATE, choose_thresholds
-from salus_predictor.model.folder import MODEL, Episodes, Model, load_model, save_model
+from salus_predictor.model.folder import MODEL, Episodes, Model
 from salus_predictor.model.inputs import choose_inputs
+from salus_predictor.model.reading import load_model
 from salus_predictor.model.schema import Provenance
+from salus_predictor.model.writing import save_model
 from salus_predictor.steps import StepData
 from salus_predictor.training.checkpoint import Checkpoint
 from salus_predictor.training.checks import (

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from salus_collector.perception.signals import VISUAL_COLUMNS, VISUAL_SIGNALS
+from salus_collector.policy.intent import INTENT_COLUMNS, INTENT_SIGNALS, PLAN_STEPS
 from salus_collector.policy.signals.table import CORE, POLICY_SIGNALS, PolicySignal
+from salus_data.contract import Column
 from salus_data.signals import signals_table
 
 COMMAND: Final = "python -m salus_collector.policy.signals.document docs/SIGNALS.md"
@@ -31,10 +33,22 @@ its boundaries do not show in the signals.
 
 """
 
+_INTENT: Final = f"""
+## Of the policy's plan
+
+Computed by `salus_collector.policy.intent` from the next {PLAN_STEPS} steps of the newest chunk, as
+if the arm followed at once, and what the policy perceives. All are NaN (NOT_PROVIDED) for a policy
+without a plan of that length, or in an action space that says nothing of the gripper's position.
+
+| Signal | Unit | Definition | Optional |
+|---|---|---|---|
+"""
+
 _VISUAL: Final = """
 ## Of the localiser that looks at the cameras
 
-Recorded beside a policy by `salus_collector.perception.seeing.SeeingPolicy`.
+Recorded beside a policy by `salus_collector.perception.seeing.SeeingPolicy`. Obstacle and bin
+stand still: what is shown of them is averaged over the frames of the episode so far.
 
 | Signal | Unit | Definition | Optional |
 |---|---|---|---|
@@ -76,13 +90,28 @@ def policy_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def plain_table(signals: tuple[tuple[str, str, str], ...], columns: tuple[Column, ...]) -> str:
+    """Rows of a Markdown table: name, unit, definition, whether a robot may lack it."""
+    return "".join(
+        f"| `{name}` | {unit} | {formula} | {'yes' if column.optional else 'no'} |\n"
+        for (name, unit, formula), column in zip(signals, columns, strict=True)
+    )
+
+
 def document() -> str:
     """The whole of docs/SIGNALS.md."""
-    visual = "".join(
-        f"| `{name}` | {unit} | {formula} | {'yes' if column.optional else 'no'} |\n"
-        for (name, unit, formula), column in zip(VISUAL_SIGNALS, VISUAL_COLUMNS, strict=True)
+    return "".join(
+        [
+            _HEAD,
+            policy_table(),
+            _INTENT,
+            plain_table(INTENT_SIGNALS, INTENT_COLUMNS),
+            _ROBOT,
+            signals_table(),
+            _VISUAL,
+            plain_table(VISUAL_SIGNALS, VISUAL_COLUMNS),
+        ]
     )
-    return _HEAD + policy_table() + _ROBOT + signals_table() + _VISUAL + visual
 
 
 if __name__ == "__main__":

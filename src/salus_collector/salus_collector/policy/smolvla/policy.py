@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salus_collector.policy.base import Decision, EpisodeStart, Observation
+from salus_collector.policy.intent import INTENT_COLUMNS, intent_signals, plan_ahead
 from salus_collector.policy.settings import PolicySettings
 from salus_collector.policy.signals.embedding import EmbeddingStatistics
 from salus_collector.policy.signals.stream import PolicySignals
@@ -29,6 +30,7 @@ from salus_collector.policy.smolvla.ensemble import (
 from salus_data.action_space import ActionSpace
 from salus_data.contract import Column
 from salus_data.errors import FormatError, PolicyError
+from salus_data.layout import EE_POSITION
 
 Array = NDArray[np.float64]
 
@@ -39,7 +41,7 @@ SAME_ACTION: Final = 1e-9
 class SmolVLA:
     """Implements `salus_collector.policy.base.Policy` over members that are loaded already."""
 
-    signals: tuple[Column, ...] = POLICY_SIGNAL_COLUMNS
+    signals: tuple[Column, ...] = (*POLICY_SIGNAL_COLUMNS, *INTENT_COLUMNS)
 
     def __init__(
         self,
@@ -97,6 +99,7 @@ class SmolVLA:
         self._proposed: Array | None = None
         self._executed: Array | None = None
         self._embedding: NDArray[np.float32] | None = None
+        self._planned: Array | None = None
         self._queue.drop()
         self._signals = PolicySignals(start.step_period, self._statistics)
 
@@ -110,25 +113,42 @@ class SmolVLA:
         if self._queue.empty or self._since_sampling >= self.settings.signals_every:
             samples = self._sample(observation)
             planned = samples.actions[:, 0].mean(axis=0)
+            self._planned = self._within(planned)
             if self._queue.empty:
                 self._queue.fill(planned)
             sampling = self.sampling(samples, planned)
             self._embedding = samples.embedding
             self._since_sampling = 0
+        assert self._planned is not None
+        intended = self._planned[self._since_sampling :]
         self._since_sampling += 1
         self._step += 1
         chunk, phase = self._queue.take()
-        values, validity = self._signals.step(sampling)
+        values, validity = self._join(self._signals.step(sampling), observation, intended)
         # What is executed after a message is compared with this, so it is within limits already.
         self._proposed = self.action_space.check(chunk[0], step=self._step - 1)
         return Decision(
             action=self._proposed,
-            chunk=np.clip(chunk, self.action_space.low, self.action_space.high),
+            chunk=self._within(chunk),
             chunk_phase=phase,
             signals=values,
             validity=validity,
             embedding=self._embedding if self.settings.embedding else None,
+            intended=intended,
         )
+
+    def _within(self, chunk: Array) -> Array:
+        limited: Array = np.clip(chunk, self.action_space.low, self.action_space.high)
+        return limited
+
+    def _join(
+        self, own: tuple[Array, NDArray[np.uint8]], observation: Observation, intended: Array
+    ) -> tuple[Array, NDArray[np.uint8]]:
+        """The uncertainty signals, then those of the plan."""
+        state = observation["state"]
+        plan = plan_ahead(self.action_space, state[EE_POSITION], intended)
+        ahead = intent_signals(plan, state, observation["perceived"], self._start.step_period)
+        return np.concatenate([own[0], ahead[0]]), np.concatenate([own[1], ahead[1]])
 
     def executed(self, action: Array) -> None:
         """Hear what was executed; another action than the proposed one makes the chunk void."""

@@ -1,0 +1,81 @@
+"""A node as a process of its own, for benchmarks and tests across processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+from salus_data.errors import SalusError
+
+
+class Child:
+    """A process that runs one node; its errors are kept for the message about its end.
+
+    Args:
+        name: of the node, for errors.
+        module: its module.
+        namespace: of the node; domain: of ROS.
+        parameters: of the node.
+    """
+
+    def __init__(
+        self, module: str, namespace: str, domain: int, parameters: Mapping[str, Any]
+    ) -> None:
+        self.name = module.rpartition(".")[2]
+        command = [sys.executable, "-m", module, "--ros-args", "-r", f"__ns:={namespace}"]
+        command += ["--log-level", "fatal"]
+        for key, value in parameters.items():
+            command += ["-p", f"{key}:={value}"]
+        self._command = command
+        self._environment = os.environ | {
+            "ROS_DOMAIN_ID": str(domain),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "OMP_NUM_THREADS": "1",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as it runs
+
+    def start(self) -> None:
+        """Start the process, where none runs."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, stderr=self._errors
+            )
+
+    def signal(self, number: int) -> None:
+        """Send it a signal; SIGKILL also reaps it."""
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        if number == signal.SIGKILL:
+            self._process.wait()
+            self._process = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def require_alive(self) -> None:
+        """Raise SalusError where it has ended by itself."""
+        if self._process is not None and (status := self._process.poll()) is not None:
+            self._errors.seek(0)
+            told = self._errors.read().decode(errors="replace").strip().splitlines()
+            why = told[-1] if told else "it said nothing"
+            raise SalusError(f"{self.name} ended with status {status}: {why}")
+
+    def close(self) -> None:
+        """End it."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGCONT)
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None

@@ -1,0 +1,1 @@
+"""Faults that strike a running graph of real processes."""

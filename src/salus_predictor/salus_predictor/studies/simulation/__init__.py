@@ -1,0 +1,1 @@
+"""The predictor on simulated episodes: seeds, inputs, data, held-out causes, baselines."""
