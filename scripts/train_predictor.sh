@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# The predictor that ships, from nothing: episodes, training, fresh episodes, one scoring.
+# Goes on where it stopped. `scripts/train_predictor.sh OUT [EPISODES] [TEST_SEED]`, after `. ./env.sh`.
+# What comes of it goes into the package by copying OUT/model/*.* to
+# src/salus_predictor/salus_predictor/shipped/. Score on a test seed that nothing was chosen by.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+out=${1:?folder for episodes and model} episodes=${2:-1097} test_seed=${3:-77001}
+export OMP_NUM_THREADS=1
+collect() { salus collect --direct --policy smolvla --localiser shipped --workers 2 "$@"; }
+
+collect --drop-images --episodes "$episodes" --seed 4242 --out "$out/train"
+[ -f "$out/model/model.yaml" ] || salus train "$out/train" --kind average --inputs perceived --out "$out/model"
+collect --episodes 600 --seed "$test_seed" --out "$out/test"
+salus benchmark "$out/train" --test "$out/test" --replicates 50 --out "$out/benchmark" \
+  --only elapsed_time,since_milestone,chunk_phase,base_rate,always_negative,epistemic_alone,ensemble_variance,stac,logistic_windows
+salus evaluate "$out/model" "$out/test" --baselines "$out/benchmark/benchmark.json" --replicates 200
