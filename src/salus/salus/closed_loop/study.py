@@ -1,5 +1,6 @@
 """Runs every arm of a study on the same seeds, in one process or several; it can go on later."""
 
+import atexit
 import hashlib
 import json
 import multiprocessing
@@ -135,6 +136,7 @@ class Runner:
         self._config: SupervisorConfig = load_config(settings.rules)
         self._mix = load_mix(settings.disturbances)
         self._loops: dict[str, WatchedLoop] = {}
+        self._environments: list[PandaPickPlace] = []
         self._timetable: Timetable | None = None
         self._pool = ""
 
@@ -162,6 +164,11 @@ class Runner:
             policy = with_second_look(policy, own.second_look)
         return with_localiser(policy, own.localiser) if arm == SUPERVISED else policy
 
+    def close(self) -> None:
+        """Free what renders."""
+        for environment in self._environments:
+            environment.close()
+
     def _make(self, arm: str) -> WatchedLoop:
         policy, model = self.policy(arm), None
         options: dict[str, Any] = {"aftermath": self._settings.aftermath}
@@ -175,6 +182,7 @@ class Runner:
             options["on_start"] = timetable.prepare
         size = self._settings.image_size if policy.needs_images else 0
         environment = PandaPickPlace(image_size=size)
+        self._environments.append(environment)
         return WatchedLoop(
             environment,
             self._mix,
@@ -195,6 +203,8 @@ def _start(settings: StudySettings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _one_thread()
     _runner = Runner(settings)
+    # Before EGL ends, which it does by itself when the process ends.
+    atexit.register(_runner.close)
 
 
 def _one_thread() -> None:
@@ -263,8 +273,11 @@ def _rows(
     if workers == 1 or len(todo) < 2:
         _one_thread()
         runner = Runner(settings)
-        for arm, index in todo:
-            yield runner.run(arm, index, pool)
+        try:
+            for arm, index in todo:
+                yield runner.run(arm, index, pool)
+        finally:
+            runner.close()
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start, (settings,)) as executor:
