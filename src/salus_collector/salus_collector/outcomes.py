@@ -32,6 +32,9 @@ from salus_data.types import FAILURE_TYPES, FailureType, Outcome
 ENDS: Final = ("success", *FAILURE_TYPES, "truncated", "discarded")
 """How an episode can end, failures by their type."""
 
+IMAGE_SIZE: Final = 256
+"""Side of the images [px], as `salus collect` renders them."""
+
 
 def end_of(record: EpisodeRecord) -> str:
     """How the episode ended, one of ENDS."""
@@ -49,10 +52,10 @@ def policy_episodes(
 ) -> Iterator[EpisodeRecord]:
     """The records of episodes `first` to `first + episodes - 1`, by default of the expert.
 
-    Images of 64 pixels are rendered where the policy reads any.
+    Images of IMAGE_SIZE pixels are rendered where the policy reads any.
     """
     policy = policy or Expert()
-    environment = PandaPickPlace(image_size=64 if policy.needs_images else 0)
+    environment = PandaPickPlace(image_size=IMAGE_SIZE if policy.needs_images else 0)
     try:
         for index in range(first, first + episodes):
             yield rollout(environment, policy, plan_episode(root_seed, index, mix))

@@ -1,5 +1,7 @@
 """Policies by name: `expert`, `smolvla`, a SmolVLA checkpoint, and what other packages register.
 
+`smolvla-vision` is `smolvla` acting on the poses that the shipped localiser sees in the cameras.
+
 The entry points of the group `salus.policies` are callables without arguments that make a policy.
 """
 
@@ -16,6 +18,7 @@ GROUP: Final = "salus.policies"
 
 EXPERT: Final = "expert"
 SMOLVLA: Final = "smolvla"
+VISION: Final = "smolvla-vision"
 
 SHIPPED_SMOLVLA: Final = Path(__file__).parent / "smolvla" / "shipped"
 """The ensemble in this package; `salus_collector.policy.smolvla.shipped` puts one there."""
@@ -25,7 +28,7 @@ CHECKPOINTS: Final = "a checkpoint or ensemble folder, several with commas betwe
 
 def policy_names() -> list[str]:
     """Every name that `make_policy` takes, besides checkpoints."""
-    return [EXPERT, SMOLVLA, *sorted(entry_points(group=GROUP).names)]
+    return [EXPERT, SMOLVLA, VISION, *sorted(entry_points(group=GROUP).names)]
 
 
 def is_checkpoint(name: str) -> bool:
@@ -49,7 +52,7 @@ def check_policy(name: str) -> None:
         PolicyError: it stands for checkpoints that are not there.
     """
     if name in policy_names():
-        if name == SMOLVLA:
+        if name in (SMOLVLA, VISION):
             shipped()
         return
     if not is_checkpoint(name):
@@ -75,11 +78,16 @@ def make_policy(name: str, settings: PolicySettings | None = None) -> Policy:
     for entry in entry_points(group=GROUP, name=name):
         policy: Policy = entry.load()()
         return policy
-    if name != SMOLVLA and not is_checkpoint(name):
+    if name not in (SMOLVLA, VISION) and not is_checkpoint(name):
         raise UnknownNameError("policy", name, [*policy_names(), CHECKPOINTS])
     from salus_collector.policy.smolvla.policy import load_smolvla
 
-    return load_smolvla(str(shipped()) if name == SMOLVLA else name, settings)
+    if name != VISION:
+        return load_smolvla(str(shipped()) if name == SMOLVLA else name, settings)
+    from salus_collector.perception.localiser import Localiser
+    from salus_collector.perception.sighted import SightedPolicy
+
+    return SightedPolicy(VISION, load_smolvla(str(shipped()), settings), Localiser.load())
 
 
 def shipped() -> Path:
