@@ -17,8 +17,9 @@ from salus_data.errors import SalusError
 from salus_data.signals import ROBOT_SIGNAL_COLUMNS
 from salus_data.types import SupervisorStatus
 from salus_predictor.calibration.calibrate import choose_thresholds
-from salus_predictor.model.folder import Episodes, Model, save_model
+from salus_predictor.model.folder import Episodes, Model
 from salus_predictor.model.schema import Provenance
+from salus_predictor.model.writing import save_model
 from salus_predictor.steps import StepData
 from salus_predictor.training.fit import fit_predictor
 from salus_predictor.training.options import TrainOptions
