@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 from salus_data.errors import SalusError
 
@@ -36,11 +36,13 @@ class Child:
             "OMP_NUM_THREADS": "1",
         }
         self._process: subprocess.Popen[bytes] | None = None
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as it runs
+        self._errors: IO[bytes] | None = None
 
     def start(self) -> None:
         """Start the process, where none runs."""
         if self._process is None:
+            if self._errors is None:
+                self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - until `close`
             self._process = subprocess.Popen(
                 self._command, env=self._environment, stderr=self._errors
             )
@@ -62,6 +64,7 @@ class Child:
     def require_alive(self) -> None:
         """Raise SalusError where it has ended by itself."""
         if self._process is not None and (status := self._process.poll()) is not None:
+            assert self._errors is not None
             self._errors.seek(0)
             told = self._errors.read().decode(errors="replace").strip().splitlines()
             why = told[-1] if told else "it said nothing"
@@ -69,6 +72,9 @@ class Child:
 
     def close(self) -> None:
         """End it."""
+        if self._errors is not None:
+            self._errors.close()
+            self._errors = None
         if self._process is None:
             return
         self._process.send_signal(signal.SIGCONT)
