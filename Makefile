@@ -8,7 +8,7 @@ help:  ## what there is
 setup:  ## install what is missing and build the workspace (a minute; seconds when done)
 	@scripts/setup.sh
 
-demo: setup  ## collect 32 labelled episodes of SmolVLA, examine them, write a summary page (under 5 minutes)
+demo: setup  ## collect episodes of SmolVLA, examine, show, train a predictor, judge it (three minutes)
 	@. ./env.sh && scripts/demo.sh
 
 lint:  ## ruff and mypy --strict

@@ -9,8 +9,9 @@ from salus_predictor.evaluation.figure import Figure
 from salus_predictor.evaluation.protocol import headline_macro, later_key
 from salus_predictor.evaluation.run import Result
 
-METRICS = ("f1", "precision", "recall", "ap", "prevalence", "auroc", "brier_skill", "ece")
-HEADINGS = ("F1", "P", "R", "AP", "prev.", "AUROC", "Brier sk.", "ECE", "detected", "lead")
+METRICS = ("f1", "precision", "recall", "ap", "brier_skill", "ece")
+HEADINGS = ("F1", "P", "R", "AP", "Brier", "ECE", "detected", "lead")
+"""What fits into 80 columns; the page and metrics.json have more."""
 
 
 def print_evaluation(result: Result, console: Console) -> None:
@@ -20,6 +21,7 @@ def print_evaluation(result: Result, console: Console) -> None:
     key = later_key(step)
     by_type = step.get(key.replace("macro", "by_type"), step["by_type"])
     table = Table("", *HEADINGS, box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
         column.no_wrap = True
@@ -75,4 +77,4 @@ def _interval(figure: Figure) -> str:
     if figure.interval is None:
         return "-"
     low, high = figure.interval
-    return f"{low:.2f}-{high:.2f}"
+    return f"{low:.2f}-{high:.2f}".replace("0.", ".")
