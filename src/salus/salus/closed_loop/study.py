@@ -2,6 +2,7 @@
 
 import atexit
 import hashlib
+import importlib
 import json
 import multiprocessing
 import signal
@@ -63,7 +64,7 @@ class StudySettings:
     image_size: int = 256
     aftermath: float = 0.5
     noises: int = 4
-    signals_every: int = 2
+    signals_every: int = PolicySettings.signals_every
 
     def identity(self) -> dict[str, Any]:
         """What decides an episode of the study, and so what rows belong together."""
@@ -183,6 +184,11 @@ class Runner:
         size = self._settings.image_size if policy.needs_images else 0
         environment = PandaPickPlace(image_size=size)
         self._environments.append(environment)
+        if size:
+            # A worker ends without a word. What renders must be freed before OpenGL ends, which
+            # registers its end when it is loaded; exit handlers run last in, first out.
+            importlib.import_module("mujoco.rendering.classic.gl_context")
+            atexit.register(environment.close)
         return WatchedLoop(
             environment,
             self._mix,
@@ -203,8 +209,6 @@ def _start(settings: StudySettings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _one_thread()
     _runner = Runner(settings)
-    # Before EGL ends, which it does by itself when the process ends.
-    atexit.register(_runner.close)
 
 
 def _one_thread() -> None:

@@ -49,7 +49,7 @@ def closed_loop(
     noises: Annotated[int, typer.Option(min=1, help="Samples of each member of the policy.")] = 4,
     signals_every: Annotated[
         int, typer.Option(min=1, help="Steps between two samplings for the policy's signals.")
-    ] = 2,
+    ] = 4,
     aftermath: Annotated[
         float, typer.Option(min=0.0, max=10.0, help="How long a collision is followed [s].")
     ] = 0.5,
