@@ -1,8 +1,6 @@
 """Runs every arm of a study on the same seeds, in one process or several; it can go on later."""
 
-import atexit
 import hashlib
-import importlib
 import json
 import multiprocessing
 import signal
@@ -184,11 +182,6 @@ class Runner:
         size = self._settings.image_size if policy.needs_images else 0
         environment = PandaPickPlace(image_size=size)
         self._environments.append(environment)
-        if size:
-            # A worker ends without a word. What renders must be freed before OpenGL ends, which
-            # registers its end when it is loaded; exit handlers run last in, first out.
-            importlib.import_module("mujoco.rendering.classic.gl_context")
-            atexit.register(environment.close)
         return WatchedLoop(
             environment,
             self._mix,

@@ -1,5 +1,6 @@
 """Camera images: one renderer a process and thread, writing into the caller's buffer."""
 
+import atexit
 import importlib
 import os
 import sys
@@ -67,8 +68,12 @@ class CameraRenderer:
             self._renderer = mujoco.Renderer(model, size, size)
         except Exception as error:
             raise RenderError(backend, error) from error
-        # At exit the interpreter takes OpenGL away before it collects the renderer.
+        # At exit the interpreter takes OpenGL away before it collects the renderer. The first
+        # context registers the end of EGL, and exit handlers run last in, first out: so this one
+        # is registered here, as that of `weakref` may be older.
         self._finalizer = weakref.finalize(self, self._renderer.close)
+        self._finalizer.atexit = False
+        atexit.register(self._finalizer)
         self._option = mujoco.MjvOption()
         self._option.sitegroup[:] = 0  # the gripper's site would hang in the pictures
         self._pool = ImagePool(size)
