@@ -6,12 +6,8 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from salus_msgs.msg import PolicyAction
 from small_predictor import watched
-from watched_graph import Graph, watched_graph
+from watched_graph import CONTRACT, Graph, watched_graph
 
-from salus_collector.policy.expert import Expert
-from salus_data.contract import Contract
-from salus_data.layout import PERCEIVED, STATE
-from salus_data.signals import ROBOT_SIGNAL_COLUMNS
 from salus_ros import convert, topics
 
 pytestmark = [
@@ -20,15 +16,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),
 ]
 
-CONTRACT = Contract(
-    1 / 30,
-    Expert.action_space,
-    STATE,
-    PERCEIVED,
-    ROBOT_SIGNAL_COLUMNS,
-    cameras=(),
-    policy="expert",
-)
 PACED = ("sim_node", "policy_node", "predictor_node", "supervisor_node")
 EVERY = (*PACED, "recorder_node")
 

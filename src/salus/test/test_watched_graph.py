@@ -9,13 +9,9 @@ from salus_msgs.msg import EpisodeEvent, FailureForecast, PolicyAction, Supervis
 from salus_msgs.srv import LoadModel, Override
 from small_predictor import watched
 from std_srvs.srv import Trigger
-from watched_graph import watched_graph
+from watched_graph import CONTRACT, watched_graph
 
-from salus_collector.policy.expert import Expert
-from salus_data.contract import Contract
 from salus_data.errors import FormatError
-from salus_data.layout import PERCEIVED, STATE
-from salus_data.signals import ROBOT_SIGNAL_COLUMNS
 from salus_data.types import Outcome, SupervisorStatus
 from salus_predictor.online.watched import WatchedModel
 from salus_predictor.steps import StepData
@@ -25,16 +21,6 @@ pytestmark = [
     # Of lark, which ROS's message types import.
     pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),
 ]
-
-CONTRACT = Contract(
-    1 / 30,
-    Expert.action_space,
-    STATE,
-    PERCEIVED,
-    ROBOT_SIGNAL_COLUMNS,
-    cameras=(),
-    policy="expert",
-)
 
 
 def model(alarm: float = 2.0) -> Callable[[str], WatchedModel]:

@@ -26,11 +26,26 @@ from salus_msgs.srv import Reset
 from salus_collector.nodes.policy_node import PolicyNode
 from salus_collector.nodes.recorder_node import RecorderNode
 from salus_collector.nodes.sim_node import SimNode
+from salus_collector.policy.expert import Expert
+from salus_data.contract import Contract
+from salus_data.layout import PERCEIVED, STATE
+from salus_data.signals import ROBOT_SIGNAL_COLUMNS
 from salus_predictor.nodes.predictor_node import PredictorNode
 from salus_predictor.nodes.supervisor_node import SupervisorNode
 from salus_predictor.online.watched import WatchedModel
 from salus_ros import topics
 from salus_ros.domain import claimed_domain
+
+CONTRACT = Contract(
+    1 / 30,
+    Expert.action_space,
+    STATE,
+    PERCEIVED,
+    ROBOT_SIGNAL_COLUMNS,
+    cameras=(),
+    policy="expert",
+)
+"""What the graph's expert and robot give."""
 
 HEARD = {
     "forecasts": (FailureForecast, topics.FORECAST, topics.STEP_QOS),

@@ -13,7 +13,7 @@ from salus_collector.policy.intent import (
     plan_ahead,
 )
 from salus_data.action_space import DELTA_EE, JOINT_POSITION
-from salus_data.layout import EE_POSITION, object_slice
+from salus_data.layout import object_slice
 from salus_data.types import Validity
 
 PERIOD = 1 / 30
@@ -28,9 +28,7 @@ def chunk(steps: int = 16, *, down: float = 0.01, closes_at: int = 100) -> np.nd
 
 
 def signals(actions: np.ndarray | None, perceived: np.ndarray) -> dict[str, float]:
-    state = np.zeros(34)
-    state[EE_POSITION] = HERE
-    values, validity = intent_signals(plan_ahead(DELTA_EE, HERE, actions), state, perceived, PERIOD)
+    values, validity = intent_signals(plan_ahead(DELTA_EE, HERE, actions), perceived, PERIOD)
     assert ((validity == Validity.VALID) == np.isfinite(values)).all()
     return dict(zip((column.name for column in INTENT_COLUMNS), values, strict=True))
 

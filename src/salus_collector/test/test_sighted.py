@@ -63,3 +63,16 @@ def test_it_is_another_policy_than_the_one_inside() -> None:
 def test_it_has_a_name_that_collections_know() -> None:
     assert "smolvla-vision" in policy_names()
     check_policy("smolvla-vision")
+
+
+def test_who_can_plan_anew_still_can_inside_another_policy() -> None:
+    class Planner(Expert):
+        planned = 0
+
+        def replan(self) -> None:
+            self.planned += 1
+
+    planner = Planner()
+    sighted(planner).replan()
+    assert planner.planned == 1
+    assert not hasattr(sighted(Expert()), "replan")

@@ -45,7 +45,7 @@ def train():
 
 
 @pytest.fixture(scope="module")
-def test_set():
+def unseen():
     return random_data(2, 40, first=1000)
 
 
@@ -85,18 +85,18 @@ def test_the_map_counts_labels_in_bins(train) -> None:
         assert forecasts.outcome[rows, 0] == pytest.approx(wanted)
 
 
-def test_every_baseline_gives_probabilities_that_grow_with_the_horizon(train, test_set) -> None:
+def test_every_baseline_gives_probabilities_that_grow_with_the_horizon(train, unseen) -> None:
     for recipe in (*CLOCKS, BaseRate(), AlwaysNegative(), single_signal("warning")):
-        found = recipe.fit(train, test_set, seed=0).predict(test_set)
+        found = recipe.fit(train, unseen, seed=0).predict(unseen)
         assert (np.diff(found.probability, axis=1) >= -1e-12).all(), recipe.name
         assert found.outcome.sum(axis=1) == pytest.approx(1), recipe.name
 
 
-def test_constants(train, test_set) -> None:
-    never = AlwaysNegative().fit(train, test_set, seed=0).predict(test_set)
+def test_constants(train, unseen) -> None:
+    never = AlwaysNegative().fit(train, unseen, seed=0).predict(unseen)
     assert (never.probability == 0).all()
     assert (never.outcome[:, 0] == 1).all()
-    rate = BaseRate().fit(train, test_set, seed=0).predict(test_set)
+    rate = BaseRate().fit(train, unseen, seed=0).predict(unseen)
     for h in range(len(HORIZONS)):
         for c in range(len(TYPES)):
             wanted = train.labels[:, h, c][train.valid[:, h, c]].mean()
@@ -122,7 +122,7 @@ def test_the_highest_scores_keep_the_highest_rate(train) -> None:
     assert found[top].min() > 0.9
 
 
-def test_elapsed_time_finds_a_planted_clock(train, test_set) -> None:
+def test_elapsed_time_finds_a_planted_clock(train, unseen) -> None:
     clock = CLOCKS[0]
     planted, fresh = planted_clock(0), planted_clock(500)
     assert auroc(fresh, clock.fit(planted, planted, seed=0).predict(fresh), horizon=0) > 0.9
@@ -176,33 +176,33 @@ def test_stac_is_the_sum_since_the_start_of_the_episode() -> None:
             assert predictor.score(data)[row] == pytest.approx(total, rel=1e-6)
 
 
-def test_mahalanobis_by_the_inverse_covariance(train, test_set) -> None:
+def test_mahalanobis_by_the_inverse_covariance(train, unseen) -> None:
     rows = train.embedding.astype(np.float64)
     mean, scale = rows.mean(axis=0), rows.std(axis=0)
     good = ((rows - mean) / scale)[success_rows(train)]
     inverse = np.linalg.inv(LedoitWolf().fit(good).covariance_)
-    offset = (test_set.embedding.astype(np.float64) - mean) / scale - good.mean(axis=0)
+    offset = (unseen.embedding.astype(np.float64) - mean) / scale - good.mean(axis=0)
     wanted = np.einsum("ni,ij,nj->n", offset, inverse, offset)
-    found = mahalanobis("embedding")(train, 0)(test_set)
+    found = mahalanobis("embedding")(train, 0)(unseen)
     assert found == pytest.approx(wanted, rel=1e-3)
-    assert far_from_success(test_set, mahalanobis("embedding")(train, 0)) > 0.8
+    assert far_from_success(unseen, mahalanobis("embedding")(train, 0)) > 0.8
 
 
-def test_nearest_neighbours_by_all_distances(train, test_set) -> None:
+def test_nearest_neighbours_by_all_distances(train, unseen) -> None:
     view = View.fit(train, "embedding")
-    unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (view(train), view(test_set))]
+    unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (view(train), view(unseen))]
     reference = unit[0][success_rows(train)]
     small = unit[1][:50]
     wanted = np.sort(np.linalg.norm(small[:, None] - reference[None], axis=2), axis=1)
-    found = nearest_neighbours("embedding")(train, 0)(test_set)
+    found = nearest_neighbours("embedding")(train, 0)(unseen)
     assert found[:50] == pytest.approx(wanted[:, NEIGHBOUR - 1], abs=1e-4)
 
 
-def test_networks_of_successes_find_what_is_not_like_them(train, test_set) -> None:
+def test_networks_of_successes_find_what_is_not_like_them(train, unseen) -> None:
     for fit in (distillation, flow_to_noise):
         score = fit("embedding")(train, 3)
-        assert far_from_success(test_set, score) > 0.7, fit.__name__
-        assert np.array_equal(score(test_set), fit("embedding")(train, 3)(test_set))
+        assert far_from_success(unseen, score) > 0.7, fit.__name__
+        assert np.array_equal(score(unseen), fit("embedding")(train, 3)(unseen))
 
 
 def by_hand(layers, rows: np.ndarray) -> np.ndarray:
@@ -323,10 +323,10 @@ def shown_from_the_start(seed: int, episodes: int):
 
 def test_models_of_outcomes_learn_from_outcomes() -> None:
     train, _ = shown_from_the_start(1, 80)
-    test_set, failed = shown_from_the_start(2, 40)
+    unseen, failed = shown_from_the_start(2, 40)
     for fit in (safe(SafeMlp, "embedding"), safe(SafeLstm, "embedding")):
-        score = fit(train, 0)(test_set)
-        assert roc_auc_score(failed, score[test_set.ends - 3]) > 0.8
+        score = fit(train, 0)(unseen)
+        assert roc_auc_score(failed, score[unseen.ends - 3]) > 0.8
 
 
 def test_actprobe_reads_action_signals_under_either_name(train) -> None:
@@ -353,9 +353,9 @@ def test_rows_and_classes_of_the_window_baselines() -> None:
 
 
 @pytest.mark.parametrize("recipe", WINDOWS, ids=lambda r: r.name)
-def test_window_baselines_learn_and_stream(recipe, train, test_set) -> None:
-    predictor = recipe.fit(train, test_set.subset(range(20)), seed=0)
-    scored = test_set.subset(range(20, 40))
+def test_window_baselines_learn_and_stream(recipe, train, unseen) -> None:
+    predictor = recipe.fit(train, unseen.subset(range(20)), seed=0)
+    scored = unseen.subset(range(20, 40))
     found = predictor.predict(scored)
     assert (np.diff(found.probability, axis=1) >= -1e-12).all()
     # The signal grows over the last 15 steps: at 10 all rows asked for show it, at 20 not.
@@ -370,9 +370,9 @@ def test_window_baselines_learn_and_stream(recipe, train, test_set) -> None:
             assert step.outcome == pytest.approx(found.outcome[row], abs=1e-6)
 
 
-def test_logistic_windows_by_another_solver(train, test_set) -> None:
+def test_logistic_windows_by_another_solver(train, unseen) -> None:
     """P(failure c within the longest horizon) is the class probability of one regression."""
-    found = WINDOWS[0].fit(train, test_set, seed=3)
+    found = WINDOWS[0].fit(train, unseen, seed=3)
     features = extract(train.signals, train.ends, found.normalisation)
     rows, classes, weight = kind_rows(train, np.random.default_rng(3))
     mean, scale = features[rows].mean(axis=0), features[rows].std(axis=0)
@@ -395,20 +395,20 @@ def test_window_baselines_find_nothing_where_nothing_is(recipe) -> None:
     assert auroc(rest, predictor.predict(rest)) < 0.65
 
 
-def test_a_single_signal_streams(train, test_set) -> None:
-    predictor = single_signal("warning").fit(train, test_set, seed=0)
-    found = predictor.predict(test_set)
+def test_a_single_signal_streams(train, unseen) -> None:
+    predictor = single_signal("warning").fit(train, unseen, seed=0)
+    found = predictor.predict(unseen)
     stream = predictor.stream()
     for row in range(30):
-        step = stream.step(test_set.signals[row, 1:])
+        step = stream.step(unseen.signals[row, 1:])
         assert step.probability == pytest.approx(found.probability[row], abs=1e-6)
     with pytest.raises(SalusError, match="more than the signals"):
-        CLOCKS[0].fit(train, test_set, seed=0).stream()
+        CLOCKS[0].fit(train, unseen, seed=0).stream()
 
 
-def test_a_benchmark_names_what_it_could_not_run(train, test_set) -> None:
+def test_a_benchmark_names_what_it_could_not_run(train, unseen) -> None:
     bare = make_data(train.records, train.lengths.tolist(), signals=train.signals)
-    split = Split(bare, bare, test_set)
+    split = Split(bare, bare, unseen)
     names = "always_negative,chunk_phase,stac,safe_lstm,mahalanobis,signal:warning"
     result = run_benchmark(
         chosen(baselines(bare.signal_names), names),
@@ -433,8 +433,8 @@ def test_an_unknown_baseline_is_named(train) -> None:
         chosen(baselines(train.signal_names), "no_such")
 
 
-def test_other_data_is_refused(train, test_set) -> None:
-    predictor = single_signal("warning").fit(train, test_set, seed=0)
+def test_other_data_is_refused(train, unseen) -> None:
+    predictor = single_signal("warning").fit(train, unseen, seed=0)
     other = make_data([record(0, 0, 40)], [40], horizons=(5, 10))
     with pytest.raises(ContractMismatchError, match="horizons"):
         predictor.predict(other)

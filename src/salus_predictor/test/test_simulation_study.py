@@ -53,19 +53,19 @@ def train_set() -> StepData:
 
 
 @pytest.fixture(scope="module")
-def test_set() -> StepData:
+def unseen() -> StepData:
     return disturbed(make_data(48, seed=7))
 
 
 @pytest.fixture(scope="module")
 def small_study(
-    tmp_path_factory: pytest.TempPathFactory, train_set: StepData, test_set: StepData
+    tmp_path_factory: pytest.TempPathFactory, train_set: StepData, unseen: StepData
 ) -> Study:
     folder = tmp_path_factory.mktemp("stores")
     sections = ("seeds", "inputs", "time", "data", "families", "baselines")
     return Study(
         [write_store(folder / "train.zarr", train_set)],
-        [write_store(folder / "test.zarr", test_set)],
+        [write_store(folder / "test.zarr", unseen)],
         Plan((0,), TINY, "trees", sections),
         replicates=20,
     )
@@ -167,8 +167,8 @@ def test_seeds_of_training_are_not_scored(small_study: Study, tmp_path: Path) ->
         run_study(replace(small_study, test=small_study.train), tmp_path)
 
 
-def test_parts_of_the_data(train_set: StepData, test_set: StepData) -> None:
-    assert families(train_set, test_set) == ["mass", "push"]
+def test_parts_of_the_data(train_set: StepData, unseen: StepData) -> None:
+    assert families(train_set, unseen) == ["mass", "push"]
     left = training_part(train_set, Job("", "", TINY, without="push"))
     assert all("push" not in record.disturbance for record in left.records)
     assert len(left) + len(with_family(train_set, "push")) == len(train_set)
@@ -177,8 +177,8 @@ def test_parts_of_the_data(train_set: StepData, test_set: StepData) -> None:
         for share in (0.25, 0.5)
     )
     assert quarter < half
-    calm = tuple(replace(r, outcome=Outcome.SUCCESS, failure_type=-1) for r in test_set.records)
-    assert families(train_set, replace(test_set, records=calm)) == []
+    calm = tuple(replace(r, outcome=Outcome.SUCCESS, failure_type=-1) for r in unseen.records)
+    assert families(train_set, replace(unseen, records=calm)) == []
 
 
 def test_groups_of_signals(train_set: StepData) -> None:

@@ -1,12 +1,15 @@
 """What stands still is seen better the longer one looks: averages over the frames of an episode."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from salus_collector.perception.localiser import Sighting
 from salus_collector.perception.targets import BIN, OBSTACLE
+
+if TYPE_CHECKING:
+    from salus_collector.perception.localiser import Sighting
 
 Array = NDArray[np.float64]
 
@@ -30,7 +33,7 @@ class StillMemory:
         self._frames = 0
         self._log_odds = 0.0
 
-    def update(self, sighting: Sighting) -> Sighting:
+    def update(self, sighting: "Sighting") -> "Sighting":
         """One more frame; what it shows, with the average of all frames for what stands still."""
         weight = sighting.doubt[_STILL] ** -2.0
         self._weight += weight

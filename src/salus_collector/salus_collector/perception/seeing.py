@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from salus_collector.perception.targets import CAMERAS
-from salus_collector.policy.base import Decision, EpisodeStart, Observation, Policy
+from salus_collector.perception.looking import LookingPolicy
+from salus_collector.perception.signals import VISUAL_COLUMNS, visual_signals
+from salus_collector.policy.base import Decision, Observation, Policy
 from salus_collector.policy.intent import plan_ahead
-from salus_data.action_space import ActionSpace
 from salus_data.contract import Column
 from salus_data.layout import EE_POSITION
 
@@ -19,58 +18,22 @@ if TYPE_CHECKING:
     from salus_collector.perception.localiser import Localiser
 
 
-class SeeingPolicy:
+class SeeingPolicy(LookingPolicy):
     """Adds the visual signals to those of a policy; implements `policy.base.Policy`.
 
     The actions are the policy's own, to the bit. `signals` are the policy's, then the visual ones.
     """
 
-    needs_images = True
-
-    def __init__(self, policy: Policy, localiser: "Localiser") -> None:
-        from salus_collector.perception.memory import StillMemory
-
-        self.policy = policy
-        self._localiser = localiser
-        self._memory = StillMemory()
-
-    @property
-    def name(self) -> str:
-        """Of the policy that acts."""
-        return self.policy.name
-
     @property
     def digest(self) -> str:
         """Of the policy and of the localiser, since both decide what the signals are."""
-        both = f"{self.policy.digest} {self._localiser.digest}"
+        both = f"{self.policy.digest} {self.localiser.digest}"
         return hashlib.sha256(both.encode()).hexdigest()[:16]
-
-    @property
-    def action_space(self) -> ActionSpace:
-        """Of the policy that acts."""
-        return self.policy.action_space
 
     @property
     def signals(self) -> tuple[Column, ...]:
         """Of the policy, then VISUAL_COLUMNS."""
-        from salus_collector.perception.signals import VISUAL_COLUMNS
-
         return (*self.policy.signals, *VISUAL_COLUMNS)
-
-    @property
-    def ensemble_size(self) -> int:
-        """Of the policy that acts."""
-        return self.policy.ensemble_size
-
-    @property
-    def embedding_size(self) -> int:
-        """Of the policy that acts."""
-        return self.policy.embedding_size
-
-    def reset(self, start: EpisodeStart) -> None:
-        """Begin an episode: nothing of the one before has any effect."""
-        self.policy.reset(start)
-        self._memory.reset()
 
     def act(self, observation: Observation) -> Decision:
         """The policy's decision with the visual signals.
@@ -78,23 +41,16 @@ class SeeingPolicy:
         Raises:
             FormatError: the images' size is no multiple of the localiser's.
         """
-        from salus_collector.perception.signals import visual_signals
-
-        decision = self.policy.act(observation)
-        images = {camera: observation[f"image_{camera}"] for camera in CAMERAS}
-        state = observation["state"]
-        sighting = self._memory.update(self._localiser.look(images, state))
+        decision, state = self.policy.act(observation), observation["state"]
         plan = plan_ahead(self.action_space, state[EE_POSITION], decision.intended)
-        values, validity = visual_signals(sighting, state, observation["perceived"], plan)
+        values, validity = visual_signals(
+            self.look(observation), state, observation["perceived"], plan
+        )
         return dataclasses.replace(
             decision,
             signals=np.concatenate([decision.signals, values]),
             validity=np.concatenate([decision.validity, validity]),
         )
-
-    def executed(self, action: NDArray[np.float64]) -> None:
-        """Tell the policy that acts."""
-        self.policy.executed(action)
 
 
 def with_localiser(policy: Policy, localiser: str) -> Policy:

@@ -7,19 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salus_collector.perception.localiser import Localiser, Sighting
-from salus_collector.perception.memory import StillMemory
+from salus_collector.perception.looking import LookingPolicy
 from salus_collector.perception.signals import OBSTACLE_WIDTH
 from salus_collector.perception.targets import (
     BIN,
-    CAMERAS,
     OBJECT,
     OBSTACLE,
     TURN,
     in_base_frame,
 )
-from salus_collector.policy.base import Decision, EpisodeStart, Observation, Policy
-from salus_data.action_space import ActionSpace
-from salus_data.contract import Column
+from salus_collector.policy.base import Decision, Observation, Policy
 from salus_data.layout import PERCEIVED, object_slice
 
 Array = NDArray[np.float64]
@@ -30,45 +27,26 @@ OBJECT_WIDTH: Final = 0.041
 _OBJECT, _OBSTACLE, _BIN = (object_slice(name) for name in ("object", "obstacle", "bin"))
 
 
-class SightedPolicy:
+class SightedPolicy(LookingPolicy):
     """Gives a policy the localiser's poses as `perceived`; implements `policy.base.Policy`.
 
     What the observation says of object, obstacle and bin is not read.
     """
 
-    needs_images = True
-
     def __init__(self, name: str, policy: Policy, localiser: Localiser) -> None:
-        self.name = name
-        self._policy, self._localiser = policy, localiser
-        self._memory = StillMemory()
-        both = f"{policy.digest} sees by {localiser.digest}"
-        self.digest = hashlib.sha256(both.encode()).hexdigest()[:16]
+        super().__init__(policy, localiser)
+        self._name = name
 
     @property
-    def action_space(self) -> ActionSpace:
-        """Of the policy that acts."""
-        return self._policy.action_space
+    def name(self) -> str:
+        """Its own: it is another policy than the one inside."""
+        return self._name
 
     @property
-    def signals(self) -> tuple[Column, ...]:
-        """Of the policy that acts."""
-        return self._policy.signals
-
-    @property
-    def ensemble_size(self) -> int:
-        """Of the policy that acts."""
-        return self._policy.ensemble_size
-
-    @property
-    def embedding_size(self) -> int:
-        """Of the policy that acts."""
-        return self._policy.embedding_size
-
-    def reset(self, start: EpisodeStart) -> None:
-        """Begin an episode: nothing of the one before has any effect."""
-        self._memory.reset()
-        self._policy.reset(start)
+    def digest(self) -> str:
+        """Of the policy and of the localiser, since both decide what is done."""
+        both = f"{self.policy.digest} sees by {self.localiser.digest}"
+        return hashlib.sha256(both.encode()).hexdigest()[:16]
 
     def act(self, observation: Observation) -> Decision:
         """The policy's decision on what the cameras show.
@@ -76,14 +54,8 @@ class SightedPolicy:
         Raises:
             FormatError: the images' size is no multiple of the localiser's.
         """
-        images = {camera: observation[f"image_{camera}"] for camera in CAMERAS}
-        state = observation["state"]
-        sighting = self._memory.update(self._localiser.look(images, state))
-        return self._policy.act({**observation, "perceived": scene(sighting, state)})
-
-    def executed(self, action: NDArray[np.float64]) -> None:
-        """Tell the policy that acts."""
-        self._policy.executed(action)
+        seen = scene(self.look(observation), observation["state"])
+        return self.policy.act({**observation, "perceived": seen})
 
 
 def scene(sighting: Sighting, state: Array) -> Array:

@@ -1,11 +1,10 @@
 """Signals of what the cameras show, beside and against what the policy perceives and intends."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from salus_collector.perception.localiser import Sighting
 from salus_collector.perception.targets import (
     OBJECT,
     OBSTACLE,
@@ -17,6 +16,9 @@ from salus_collector.policy.intent import Plan, box_distance
 from salus_data.contract import Column
 from salus_data.layout import EE_POSITION, EE_QUATERNION, object_slice
 from salus_data.types import Validity
+
+if TYPE_CHECKING:
+    from salus_collector.perception.localiser import Sighting
 
 Array = NDArray[np.float64]
 
@@ -63,7 +65,7 @@ _BELIEVED: Final = object_slice("object")
 
 
 def visual_signals(
-    sighting: Sighting, state: Array, perceived: Array, plan: Plan | None = None
+    sighting: "Sighting", state: Array, perceived: Array, plan: Plan | None = None
 ) -> tuple[Array, NDArray[np.uint8]]:
     """The signals of one step: values (12,), NaN where there is none, and the reasons (12,).
 
@@ -82,12 +84,12 @@ def visual_signals(
     values[5] = np.linalg.norm(seen - in_gripper_frame(perceived[_BELIEVED][:3], state))
     here = state[EE_POSITION]
     if sighting.obstacle >= 0.5:
-        x, y, top = sighting.values[OBSTACLE]
-        half = OBSTACLE_WIDTH / 2
-        values[6] = np.hypot(*np.maximum(np.abs(here[:2] - (x, y)) - half, 0.0))
+        seen_box = sighting.values[OBSTACLE]
+        centre, top, half = seen_box[:2], seen_box[2], OBSTACLE_WIDTH / 2
+        values[6] = box_distance(here[None], centre, half, np.inf)[0]
         values[7] = here[2] - top
         if plan is not None:
-            values[8] = box_distance(plan.path, np.array([x, y]), half, top).min()
+            values[8] = box_distance(plan.path, centre, half, top).min()
     if plan is not None:
         turn = rotation(state[EE_QUATERNION])
         values[9:] = turn.T @ (in_base_frame(seen, state) - plan.path[plan.closing])

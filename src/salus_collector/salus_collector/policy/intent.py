@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from salus_collector.policy.chunk_path import chunk_positions
 from salus_data.action_space import ActionSpace
 from salus_data.contract import Column
-from salus_data.layout import EE_POSITION, object_slice
+from salus_data.layout import object_slice
 from salus_data.types import Validity
 
 Array = NDArray[np.float64]
@@ -108,13 +108,12 @@ def box_distance(path: Array, centre: Array, half: Array | float, top: float) ->
 
 
 def intent_signals(
-    plan: Plan | None, state: Array, perceived: Array, period: float
+    plan: Plan | None, perceived: Array, period: float
 ) -> tuple[Array, NDArray[np.uint8]]:
     """The signals of one step: values (8,), NaN where there is none, and the reasons (8,).
 
     Args:
         plan: None where there is none.
-        state: (34,) as `layout.STATE`.
         perceived: (30,) as `layout.PERCEIVED`.
         period: seconds between two steps.
     """
@@ -126,7 +125,7 @@ def intent_signals(
     values[0] = plan.closing * period
     values[1] = plan.opening * period
     values[2] = plan.path[:, 2].min()
-    values[3] = np.linalg.norm(plan.path[-1] - state[EE_POSITION])
+    values[3] = np.linalg.norm(plan.path[-1] - plan.path[0])
     values[4] = np.linalg.norm(cube[:2] - closing[:2])
     values[5] = cube[2] - closing[2]
     values[6] = np.linalg.norm(container[:2] - opening[:2])

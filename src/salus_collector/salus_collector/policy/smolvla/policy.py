@@ -145,9 +145,8 @@ class SmolVLA:
         self, own: tuple[Array, NDArray[np.uint8]], observation: Observation, intended: Array
     ) -> tuple[Array, NDArray[np.uint8]]:
         """The uncertainty signals, then those of the plan."""
-        state = observation["state"]
-        plan = plan_ahead(self.action_space, state[EE_POSITION], intended)
-        ahead = intent_signals(plan, state, observation["perceived"], self._start.step_period)
+        plan = plan_ahead(self.action_space, observation["state"][EE_POSITION], intended)
+        ahead = intent_signals(plan, observation["perceived"], self._start.step_period)
         return np.concatenate([own[0], ahead[0]]), np.concatenate([own[1], ahead[1]])
 
     def executed(self, action: Array) -> None:
