@@ -7,7 +7,7 @@ out=out/demo
 say() { printf '\n== %s\n' "$*"; }
 
 say "1/5 collect 36 episodes of the SmolVLA ensemble over ROS, most of them disturbed"
-salus collect --policy smolvla --localiser shipped --episodes 36 --workers 2 --seed 1 --out "$out/train"
+salus collect --policy smolvla --episodes 36 --workers 2 --seed 1 --out "$out/train"
 
 say "2/5 examine them: broken data, labels that lie, clocks that give the label away"
 salus doctor "$out/train"
@@ -20,7 +20,7 @@ say "4/5 train a small predictor on them (a real one takes a thousand episodes a
 [ -f "$out/model/model.yaml" ] || salus train "$out/train" --kind trees --inputs perceived --validation 0.5 --out "$out/model"
 
 say "5/5 judge it on 20 fresh episodes, beside the shipped predictor, a clock and logistic regression"
-salus collect --direct --policy smolvla --localiser shipped --episodes 20 --workers 2 --seed 2 --out "$out/test"
+salus collect --direct --policy smolvla --episodes 20 --workers 2 --seed 2 --out "$out/test"
 salus benchmark "$out/train" --test "$out/test" --only elapsed_time,since_milestone,logistic_windows \
   --replicates 20 --out "$out/benchmark" > "$out/benchmark.txt"
 salus evaluate "$out/model" "$out/test" --beside shipped --baselines "$out/benchmark/benchmark.json" \

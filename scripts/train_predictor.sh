@@ -5,9 +5,9 @@
 # src/salus_predictor/salus_predictor/shipped/. Score on a test seed that nothing was chosen by.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-out=${1:?folder for episodes and model} episodes=${2:-1097} test_seed=${3:-77001}
+out=${1:?folder for episodes and model} episodes=${2:-1600} test_seed=${3:-88001}
 export OMP_NUM_THREADS=1
-collect() { salus collect --direct --policy smolvla --localiser shipped --workers 2 "$@"; }
+collect() { salus collect --direct --policy smolvla --workers 2 "$@"; }
 
 collect --drop-images --episodes "$episodes" --seed 4242 --out "$out/train"
 [ -f "$out/model/model.yaml" ] || salus train "$out/train" --kind average --inputs perceived --out "$out/model"

@@ -42,6 +42,7 @@ FULL = {
     "mass": {"factor": 4.0},
     "friction": {"factor": 0.2},
     "camera_change": {"shift": 0.03, "turn": 0.1, "light": 0.5, "colour": 0.2},
+    "camera_slip": {"shift": 0.06, "turn": 0.1, "start": 0.2, "duration": 0.3},
     "external_push": {
         "force": 60.0,
         "direction": 1.0,
@@ -56,7 +57,7 @@ FULL = {
 }
 
 CHANGED_PARAMETERS = {
-    "obstacle": {"geom_size", "geom_rbound", "geom_aabb"},
+    "obstacle": {"geom_size", "geom_rbound", "geom_aabb", "geom_rgba"},
     "mass": {
         "body_mass",
         "body_inertia",
@@ -71,6 +72,7 @@ CHANGED_PARAMETERS = {
     },
     "friction": {"geom_friction"},
     "camera_change": {"cam_pos", "cam_quat", "light_diffuse", "geom_rgba"},
+    "camera_slip": {"cam_pos", "cam_quat"},
     "fading_grip": {"actuator_forcerange"},
 }
 
@@ -237,6 +239,22 @@ def test_the_grip_fades_by_the_formula_from_the_delay_after_the_grasp() -> None:
         forces.append(world.grip_force)
     expected = [full * math.exp(-6 * max(0, k * CONTROL_STEP - 0.2)) for k in range(20)]
     assert forces == pytest.approx(expected)
+
+
+def test_cameras_slip_evenly_from_their_start_and_stay_where_they_came_to() -> None:
+    world = fresh_world()
+    wrist = int(world.model.camera("wrist").id)
+    place, turned = world.model.cam_pos[wrist].copy(), world.model.cam_quat[wrist].copy()
+    disturbance = started("camera_slip", world, shift=0.06, turn=0.1, start=0.2, duration=0.3)
+    moved = []
+    for step in range(25):
+        world.step = step
+        disturbance.before_step(world)
+        moved.append(np.linalg.norm(world.model.cam_pos[wrist] - place))
+    expected = [0.06 * min(max(0.0, (k * CONTROL_STEP - 0.2) / 0.3), 1.0) for k in range(25)]
+    assert moved == pytest.approx(expected, abs=1e-9)
+    angle = 2 * math.acos(min(1.0, abs(float(turned @ world.model.cam_quat[wrist]))))
+    assert angle == pytest.approx(0.1, abs=1e-6)
 
 
 def test_the_hidden_obstacle_is_there_and_taller_even_where_the_scene_had_none() -> None:

@@ -8,7 +8,7 @@ import torch
 
 from salus_collector.perception import frames
 from salus_collector.perception.localiser import Localiser, Sighting, shrink
-from salus_collector.perception.memory import StillMemory
+from salus_collector.perception.memory import KEPT, ODDS_KEPT, StillMemory
 from salus_collector.perception.network import LocaliserNetwork
 from salus_collector.perception.seeing import SeeingPolicy
 from salus_collector.perception.signals import VISUAL_COLUMNS, visual_signals
@@ -103,13 +103,25 @@ def test_signals_say_when_belief_and_sight_part() -> None:
 def test_what_stands_still_is_averaged_by_its_doubt_and_the_object_is_not() -> None:
     memory = StillMemory()
     memory.update(sighting(4.0, doubt=0.01, obstacle_x=0.5, object_x=0.1))
-    both = memory.update(sighting(0.0, doubt=0.02, obstacle_x=0.4, object_x=0.3))
-    assert both.values[QUANTITIES.index("obstacle.x")] == pytest.approx((4 * 0.5 + 0.4) / 5)
+    both = memory.update(sighting(1.0, doubt=0.02, obstacle_x=0.4, object_x=0.3))
+    first = 4 * KEPT
+    expected = (first * 0.5 + 0.4) / (first + 1)
+    assert both.values[QUANTITIES.index("obstacle.x")] == pytest.approx(expected)
     assert both.values[QUANTITIES.index("object.x")] == pytest.approx(0.3)
-    assert both.obstacle_log_odds == pytest.approx(2.0)
+    assert both.obstacle_log_odds == pytest.approx((4 * ODDS_KEPT + 1) / (ODDS_KEPT + 1))
     memory.reset()
     alone = memory.update(sighting(obstacle_x=0.4))
     assert alone.values[QUANTITIES.index("obstacle.x")] == pytest.approx(0.4)
+
+
+def test_an_obstacle_that_shows_late_counts_at_once_and_frames_without_it_do_not() -> None:
+    memory = StillMemory()
+    for _ in range(60):
+        memory.update(sighting(-6.0, doubt=0.01, obstacle_x=0.9))
+    for _ in range(3):
+        seen = memory.update(sighting(6.0, doubt=0.03, obstacle_x=0.45))
+    assert seen.obstacle > 0.9
+    assert seen.values[QUANTITIES.index("obstacle.x")] == pytest.approx(0.45)
 
 
 def test_frames_show_other_obstacles_and_leave_the_episode_as_it_is() -> None:

@@ -8,7 +8,7 @@ action is let through, and the rows of a dataset are the very same numbers.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from salus_data.action_space import ActionSpace
 from salus_data.contract import Column
+from salus_data.errors import ContractMismatchError
 from salus_data.signal_history import History
 from salus_data.types import Validity
 
@@ -309,18 +310,46 @@ ROBOT_SIGNALS: Final = (
 ROBOT_SIGNAL_COLUMNS: Final = tuple(signal.column for signal in ROBOT_SIGNALS)
 """The same as columns of a contract."""
 
+PERCEIVING: Final = tuple(signal for signal in ROBOT_SIGNALS if signal.perceives)
+"""Those about objects. A policy that looks for itself gives them, as only it knows what it sees."""
+
+
+def robot_part(columns: Sequence[Column]) -> tuple[Signal, ...]:
+    """The signals that the robot gives where these columns are not the policy's.
+
+    Raises:
+        ContractMismatchError: they are neither all of ROBOT_SIGNALS nor those that are not about
+            objects, in this order and unit; names those that differ.
+    """
+    for signals in (ROBOT_SIGNALS, tuple(s for s in ROBOT_SIGNALS if not s.perceives)):
+        if tuple(signal.column for signal in signals) == tuple(columns):
+            return signals
+    names = {column.name for column in columns} ^ {column.name for column in ROBOT_SIGNAL_COLUMNS}
+    raise ContractMismatchError(
+        "the contract's signals of the robot are not those of this version; they differ in "
+        f"{', '.join(sorted(names)) or 'order or unit'}"
+    )
+
 
 class RobotSignals:
-    """Computes `ROBOT_SIGNALS` step by step; every step costs the same."""
+    """Computes robot signals step by step; every step costs the same.
 
-    columns = ROBOT_SIGNAL_COLUMNS
+    Attributes:
+        signals: K of ROBOT_SIGNALS.
+    """
 
-    def __init__(self, action_space: ActionSpace, step_period: float) -> None:
+    def __init__(
+        self,
+        action_space: ActionSpace,
+        step_period: float,
+        signals: tuple[Signal, ...] = ROBOT_SIGNALS,
+    ) -> None:
         """Prepare for actions of that space, `step_period` seconds apart.
 
         Raises:
             FormatError: the step period is not above 0.
         """
+        self.signals = signals
         self._history = History(action_space, step_period)
 
     def reset(self) -> None:
@@ -348,11 +377,11 @@ class RobotSignals:
         self._history.push(
             *(np.array(value, dtype=np.float64) for value in (state, perceived, proposed))
         )
-        values = [math.nan] * len(ROBOT_SIGNALS)
-        validity = [self._reason(signal) for signal in ROBOT_SIGNALS]
+        values = [math.nan] * len(self.signals)
+        validity = [self._reason(signal) for signal in self.signals]
         # Infinite input shows in the validity, not in a warning.
         with np.errstate(all="ignore"):
-            for k, signal in enumerate(ROBOT_SIGNALS):
+            for k, signal in enumerate(self.signals):
                 if validity[k] is Validity.VALID:
                     value = signal.compute(self._history)
                     if math.isfinite(value):

@@ -66,7 +66,7 @@ class CollectSettings:
         Raises:
             SalusError: names the option, its value and what it may be.
         """
-        from salus_collector.policy.registry import check_policy
+        from salus_collector.policy.registry import SMOLVLA, check_policy
 
         load_mix(self.disturbances)
         if self.model:
@@ -74,10 +74,17 @@ class CollectSettings:
             if self.supervise not in MODES:
                 raise UnknownNameError("supervisor mode", self.supervise, MODES)
         check_policy(self.policy)
-        if self.localiser and (self.image_size == 0 or self.image_size % PIXELS):
+        if self.localiser and self.policy == SMOLVLA:
             raise FormatError(
-                f"--image-size is {self.image_size}; --localiser looks at images of {PIXELS} "
-                "pixels or a multiple"
+                f"--policy {SMOLVLA} looks for itself; leave out --localiser, which is for policies "
+                "that act on what they are told"
+            )
+        looking = "--localiser" if self.localiser else ""
+        looking = f"--policy {SMOLVLA}" if self.policy == SMOLVLA else looking
+        if looking and (self.image_size == 0 or self.image_size % PIXELS):
+            raise FormatError(
+                f"--image-size is {self.image_size}; {looking} looks at images of {PIXELS} pixels "
+                "or a multiple"
             )
         for option, asked in (("--model", self.model), ("--bag", self.bag)):
             if self.direct and asked:

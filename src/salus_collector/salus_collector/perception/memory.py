@@ -1,7 +1,7 @@
-"""What stands still is seen better the longer one looks: averages over the frames of an episode."""
+"""What stands still is seen better the longer one looks: averages over the latest frames."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,22 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+KEPT: Final = 0.95
+"""Weight of a frame beside the one after it: some twenty frames count. Not all of the episode, as
+a camera may slip."""
+
+ODDS_KEPT: Final = 0.5
+"""The same of the odds of there being an obstacle: one that only shows from near has to count at
+once."""
+
 _STILL = slice(OBSTACLE.start, BIN.stop)
 
 
 class StillMemory:
     """Averages obstacle and bin by inverse variance, and the odds of there being an obstacle.
 
-    The doubt is not made smaller: the errors of two frames of one episode are alike.
+    Frames that show no obstacle say nothing of where it is. The doubt is not made smaller: the
+    errors of two frames of one episode are alike.
     """
 
     def __init__(self) -> None:
@@ -30,16 +39,18 @@ class StillMemory:
         size = _STILL.stop - _STILL.start
         self._weight: Array = np.zeros(size)
         self._sum: Array = np.zeros(size)
-        self._frames = 0
-        self._log_odds = 0.0
+        self._odds, self._odds_weight = 0.0, 0.0
 
     def update(self, sighting: "Sighting") -> "Sighting":
-        """One more frame; what it shows, with the average of all frames for what stands still."""
+        """One more frame; what it shows, with the average of the latest for what stands still."""
         weight = sighting.doubt[_STILL] ** -2.0
-        self._weight += weight
-        self._sum += weight * sighting.values[_STILL]
-        self._frames += 1
-        self._log_odds += sighting.obstacle_log_odds
+        if sighting.obstacle_log_odds <= 0:
+            weight[: OBSTACLE.stop - OBSTACLE.start] = 0
+        self._weight = KEPT * self._weight + weight
+        self._sum = KEPT * self._sum + weight * sighting.values[_STILL]
+        self._odds = ODDS_KEPT * self._odds + sighting.obstacle_log_odds
+        self._odds_weight = ODDS_KEPT * self._odds_weight + 1
         values = sighting.values.copy()
-        values[_STILL] = self._sum / self._weight
-        return replace(sighting, values=values, obstacle_log_odds=self._log_odds / self._frames)
+        known = self._weight > 0
+        values[_STILL][known] = self._sum[known] / self._weight[known]
+        return replace(sighting, values=values, obstacle_log_odds=self._odds / self._odds_weight)

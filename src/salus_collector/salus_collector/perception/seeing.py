@@ -12,10 +12,15 @@ from salus_collector.perception.signals import VISUAL_COLUMNS, visual_signals
 from salus_collector.policy.base import Decision, Observation, Policy
 from salus_collector.policy.intent import plan_ahead
 from salus_data.contract import Column
+from salus_data.errors import PolicyError
 from salus_data.layout import EE_POSITION
 
 if TYPE_CHECKING:
     from salus_collector.perception.localiser import Localiser
+
+
+_SIGHT = "seen_bin_wander"
+"""A signal that only policies give which look for themselves (`perception.sighted`)."""
 
 
 class SeeingPolicy(LookingPolicy):
@@ -62,8 +67,12 @@ def with_localiser(policy: Policy, localiser: str) -> Policy:
 
     Raises:
         FormatError: the file cannot be read.
+        PolicyError: the policy looks for itself.
     """
-    return SeeingPolicy(policy, _load(localiser)) if localiser else policy
+    if not localiser:
+        return policy
+    _refuse_sighted(policy, "localiser")
+    return SeeingPolicy(policy, _load(localiser))
 
 
 def with_second_look(policy: Policy, localiser: str) -> Policy:
@@ -75,12 +84,22 @@ def with_second_look(policy: Policy, localiser: str) -> Policy:
 
     Raises:
         FormatError: the file cannot be read.
+        PolicyError: the policy looks for itself.
     """
     if not localiser:
         return policy
+    _refuse_sighted(policy, "second_look")
     from salus_collector.perception.second_look import SecondLook
 
     return SecondLook(policy, _load(localiser))
+
+
+def _refuse_sighted(policy: Policy, parameter: str) -> None:
+    if any(column.name == _SIGHT for column in policy.signals):
+        raise PolicyError(
+            f"policy {policy.name} acts on what the cameras show and gives the signals of it "
+            f"itself; leave out `{parameter}`"
+        )
 
 
 def _load(localiser: str) -> "Localiser":

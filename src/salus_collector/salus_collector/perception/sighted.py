@@ -1,5 +1,10 @@
-"""A policy that acts on what the cameras show, in place of the poses that it would be told."""
+"""A policy that acts on what the cameras show, in place of the poses that it would be told.
 
+It gives the signals about objects itself, by the definitions that the robot's have: only it knows
+what it sees. So nothing that the simulation says of the scene reaches the policy or a predictor.
+"""
+
+import dataclasses
 import hashlib
 from typing import Final
 
@@ -16,13 +21,34 @@ from salus_collector.perception.targets import (
     TURN,
     in_base_frame,
 )
-from salus_collector.policy.base import Decision, Observation, Policy
+from salus_collector.policy.base import Decision, EpisodeStart, Observation, Policy
+from salus_data.contract import Column
 from salus_data.layout import PERCEIVED, object_slice
+from salus_data.signals import PERCEIVING, RobotSignals
+from salus_data.types import Validity
 
 Array = NDArray[np.float64]
 
 OBJECT_WIDTH: Final = 0.041
 """Side of the cube [m] that is assumed: the localiser tells its pose."""
+
+SIGHT_SIGNALS: Final = (
+    ("seen_object_doubt", "m", "Standard deviation the localiser gives the object's position."),
+    ("seen_obstacle", "1", "Probability that the cameras show an obstacle."),
+    (
+        "seen_bin_wander",
+        "m",
+        "Horizontal distance from the bin as this frame shows it to the average over the frames so "
+        "far; it stands still, so what wanders is the view.",
+    ),
+)
+"""Name, unit and definition of what it tells of its own sight, in the order of the arrays."""
+
+SIGHT_COLUMNS: Final = (
+    *(Column(name, unit) for name, unit, _ in SIGHT_SIGNALS),
+    *(signal.column for signal in PERCEIVING),
+)
+"""What it adds to the signals of the policy inside."""
 
 _OBJECT, _OBSTACLE, _BIN = (object_slice(name) for name in ("object", "obstacle", "bin"))
 
@@ -36,6 +62,7 @@ class SightedPolicy(LookingPolicy):
     def __init__(self, name: str, policy: Policy, localiser: Localiser) -> None:
         super().__init__(policy, localiser)
         self._name = name
+        self._about_objects: RobotSignals | None = None
 
     @property
     def name(self) -> str:
@@ -48,14 +75,34 @@ class SightedPolicy(LookingPolicy):
         both = f"{self.policy.digest} sees by {self.localiser.digest}"
         return hashlib.sha256(both.encode()).hexdigest()[:16]
 
+    @property
+    def signals(self) -> tuple[Column, ...]:
+        """Of the policy, then SIGHT_COLUMNS."""
+        return (*self.policy.signals, *SIGHT_COLUMNS)
+
+    def reset(self, start: EpisodeStart) -> None:
+        """Begin an episode: nothing of the one before has any effect."""
+        super().reset(start)
+        self._about_objects = RobotSignals(self.action_space, start.step_period, PERCEIVING)
+
     def act(self, observation: Observation) -> Decision:
-        """The policy's decision on what the cameras show.
+        """The policy's decision on what the cameras show, with the signals of its sight.
 
         Raises:
             FormatError: the images' size is no multiple of the localiser's.
         """
-        seen = scene(self.look(observation), observation["state"])
-        return self.policy.act({**observation, "perceived": seen})
+        state, sighting = observation["state"], self.look(observation)
+        seen = scene(sighting, state)
+        decision = self.policy.act({**observation, "perceived": seen})
+        assert self._about_objects is not None, "reset comes before act"
+        about, reasons = self._about_objects.step(state, seen, decision.action)
+        own = [float(np.linalg.norm(sighting.doubt[OBJECT])), sighting.obstacle, self.wander]
+        valid = np.full(len(own), Validity.VALID, np.uint8)
+        return dataclasses.replace(
+            decision,
+            signals=np.concatenate([decision.signals, own, about]),
+            validity=np.concatenate([decision.validity, valid, reasons]),
+        )
 
 
 def scene(sighting: Sighting, state: Array) -> Array:

@@ -17,13 +17,18 @@ def policy_contract(
     horizons: Sequence[int] = DEFAULT_HORIZONS,
     config_digest: str = "",
 ) -> Contract:
-    """What every number means where this policy acts: its own signals first, then the robot's."""
+    """What every number means where this policy acts: its own signals first, then the robot's.
+
+    The robot gives those that the policy does not give itself.
+    """
+    given = {column.name for column in policy.signals}
+    robot = tuple(column for column in ROBOT_SIGNAL_COLUMNS if column.name not in given)
     return Contract(
         step_period=step_period,
         action_space=policy.action_space,
         state=STATE,
         perceived=PERCEIVED,
-        signals=(*policy.signals, *ROBOT_SIGNAL_COLUMNS),
+        signals=(*policy.signals, *robot),
         cameras=tuple(cameras),
         ensemble_size=policy.ensemble_size,
         horizons=tuple(horizons),

@@ -1,6 +1,7 @@
 """Policies by name: `expert`, `smolvla`, a SmolVLA checkpoint, and what other packages register.
 
-`smolvla-vision` is `smolvla` acting on the poses that the shipped localiser sees in the cameras.
+`smolvla` acts on the poses that the shipped localiser sees in the cameras; `smolvla-pose` is the
+same ensemble acting on the poses that the simulation tells.
 
 The entry points of the group `salus.policies` are callables without arguments that make a policy.
 """
@@ -18,7 +19,7 @@ GROUP: Final = "salus.policies"
 
 EXPERT: Final = "expert"
 SMOLVLA: Final = "smolvla"
-VISION: Final = "smolvla-vision"
+POSE: Final = "smolvla-pose"
 
 SHIPPED_SMOLVLA: Final = Path(__file__).parent / "smolvla" / "shipped"
 """The ensemble in this package; `salus_collector.policy.smolvla.shipped` puts one there."""
@@ -28,7 +29,7 @@ CHECKPOINTS: Final = "a checkpoint or ensemble folder, several with commas betwe
 
 def policy_names() -> list[str]:
     """Every name that `make_policy` takes, besides checkpoints."""
-    return [EXPERT, SMOLVLA, VISION, *sorted(entry_points(group=GROUP).names)]
+    return [EXPERT, SMOLVLA, POSE, *sorted(entry_points(group=GROUP).names)]
 
 
 def is_checkpoint(name: str) -> bool:
@@ -52,7 +53,7 @@ def check_policy(name: str) -> None:
         PolicyError: it stands for checkpoints that are not there.
     """
     if name in policy_names():
-        if name in (SMOLVLA, VISION):
+        if name in (SMOLVLA, POSE):
             shipped()
         return
     if not is_checkpoint(name):
@@ -78,16 +79,16 @@ def make_policy(name: str, settings: PolicySettings | None = None) -> Policy:
     for entry in entry_points(group=GROUP, name=name):
         policy: Policy = entry.load()()
         return policy
-    if name not in (SMOLVLA, VISION) and not is_checkpoint(name):
+    if name not in (SMOLVLA, POSE) and not is_checkpoint(name):
         raise UnknownNameError("policy", name, [*policy_names(), CHECKPOINTS])
     from salus_collector.policy.smolvla.policy import load_smolvla
 
-    if name != VISION:
-        return load_smolvla(str(shipped()) if name == SMOLVLA else name, settings)
+    if name != SMOLVLA:
+        return load_smolvla(str(shipped()) if name == POSE else name, settings)
     from salus_collector.perception.localiser import Localiser
     from salus_collector.perception.sighted import SightedPolicy
 
-    return SightedPolicy(VISION, load_smolvla(str(shipped()), settings), Localiser.load())
+    return SightedPolicy(SMOLVLA, load_smolvla(str(shipped()), settings), Localiser.load())
 
 
 def shipped() -> Path:

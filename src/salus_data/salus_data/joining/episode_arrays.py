@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from salus_data.contract import Contract
 from salus_data.joining import assembler as channel
-from salus_data.signals import RobotSignals
+from salus_data.signals import RobotSignals, robot_part
 from salus_data.types import SupervisorStatus
 
 CHANGED = (
@@ -31,6 +31,7 @@ def episode_arrays(
         joined[channel.PERCEIVED],
         joined[channel.ACTION_PROPOSED],
         joined[channel.ACTION],
+        policy_signals=joined[channel.UNCERTAINTY].shape[1] if channel.UNCERTAINTY in joined else 0,
     )
     signals, validity = [own], [own_validity]
     if channel.UNCERTAINTY in joined:
@@ -61,9 +62,17 @@ def robot_signals(
     perceived: NDArray[np.float64],
     proposed: NDArray[np.float64],
     executed: NDArray[np.float64],
+    policy_signals: int = 0,
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    """The robot's own signals over an episode, by the streaming computation: (T, K) twice."""
-    stream = RobotSignals(contract.action_space, contract.step_period)
+    """The robot's own signals over an episode, by the streaming computation: (T, K) twice.
+
+    Those of the contract's signals that follow on the first `policy_signals`.
+
+    Raises:
+        ContractMismatchError: the contract has others than this version computes.
+    """
+    signals = robot_part(contract.signals[policy_signals:])
+    stream = RobotSignals(contract.action_space, contract.step_period, signals)
     stream.reset()
     values, validity = [], []
     for observed, scene, asked, done in zip(state, perceived, proposed, executed, strict=True):

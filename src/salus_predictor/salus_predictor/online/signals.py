@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salus_data.contract import Contract
-from salus_data.errors import ContractMismatchError, FormatError
-from salus_data.signals import ROBOT_SIGNAL_COLUMNS, RobotSignals
+from salus_data.errors import FormatError
+from salus_data.signals import RobotSignals, robot_part
 from salus_data.types import Validity
 from salus_predictor.online.join import Array, StepParts
 
@@ -24,16 +24,10 @@ class OnlineSignals:
     """
 
     def __init__(self, contract: Contract, policy_signals: int) -> None:
-        own = contract.signals[policy_signals:]
-        if own != ROBOT_SIGNAL_COLUMNS:
-            names = {column.name for column in own} ^ {c.name for c in ROBOT_SIGNAL_COLUMNS}
-            raise ContractMismatchError(
-                "the contract's signals of the robot are not those of this version; they differ "
-                f"in {', '.join(sorted(names)) or 'order or unit'}"
-            )
+        own = robot_part(contract.signals[policy_signals:])
         self._columns = contract.signals
         self._policy_signals = policy_signals
-        self._robot = RobotSignals(contract.action_space, contract.step_period)
+        self._robot = RobotSignals(contract.action_space, contract.step_period, own)
 
     def begin(self) -> None:
         """Begin an episode."""

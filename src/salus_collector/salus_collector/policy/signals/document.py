@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from salus_collector.perception.sighted import SIGHT_COLUMNS, SIGHT_SIGNALS
 from salus_collector.perception.signals import VISUAL_COLUMNS, VISUAL_SIGNALS
 from salus_collector.policy.intent import INTENT_COLUMNS, INTENT_SIGNALS, PLAN_STEPS
 from salus_collector.policy.signals.table import CORE, POLICY_SIGNALS, PolicySignal
@@ -47,8 +48,21 @@ without a plan of that length, or in an action space that says nothing of the gr
 _VISUAL: Final = """
 ## Of the localiser that looks at the cameras
 
-Recorded beside a policy by `salus_collector.perception.seeing.SeeingPolicy`. Obstacle and bin
+Recorded beside a policy that acts on what it is told (`--localiser`,
+`salus_collector.perception.seeing`). Obstacle and bin
 stand still: what is shown of them is averaged over the frames of the episode so far.
+
+| Signal | Unit | Definition | Optional |
+|---|---|---|---|
+"""
+
+_SIGHT: Final = """
+## Of a policy that looks for itself
+
+`smolvla` acts on the poses that its localiser sees (`salus_collector.perception.sighted`). It gives
+these signals and, computed from what it sees, those of the robot that are about objects; the robot
+then gives the others. Nothing that the simulation says of the scene is in them. Bin and obstacle
+stand still, so they are averaged over the frames since the policy began to act.
 
 | Signal | Unit | Definition | Optional |
 |---|---|---|---|
@@ -108,6 +122,8 @@ def document() -> str:
             plain_table(INTENT_SIGNALS, INTENT_COLUMNS),
             _ROBOT,
             signals_table(),
+            _SIGHT,
+            plain_table(SIGHT_SIGNALS, SIGHT_COLUMNS[: len(SIGHT_SIGNALS)]),
             _VISUAL,
             plain_table(VISUAL_SIGNALS, VISUAL_COLUMNS),
         ]

@@ -8,10 +8,11 @@ from typing import Final
 
 from salus_collector.sim.families.actuation import FadingGrip, Freezes, GripperGlitch, SlowDown
 from salus_collector.sim.families.base import Family
+from salus_collector.sim.families.cameras import CameraChange, CameraSlip
 from salus_collector.sim.families.composite import Composite
 from salus_collector.sim.families.contact import ExternalPush
 from salus_collector.sim.families.perception import LowTransit, PerceptionOffset, SensorNoise
-from salus_collector.sim.families.scene import CameraChange, Friction, Mass, Obstacle
+from salus_collector.sim.families.scene import Friction, Mass, Obstacle
 from salus_data.errors import FormatError, UnknownNameError
 
 ENTRY_POINTS: Final = "salus.disturbances"
@@ -28,6 +29,7 @@ BUILT_IN: Final[tuple[type[Family], ...]] = (
     Mass,
     Friction,
     CameraChange,
+    CameraSlip,
     ExternalPush,
     GripperGlitch,
 )

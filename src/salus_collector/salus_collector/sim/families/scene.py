@@ -1,4 +1,4 @@
-"""Families that change the scene or its looks from the start of the episode."""
+"""Families that change the scene from the start of the episode."""
 
 from typing import ClassVar, override
 
@@ -18,7 +18,8 @@ class Obstacle(Family):
     """An obstacle stands in the way that is not perceived until near; severity makes it taller.
 
     It stands in place of the scene's own obstacle, or between object and bin where there was none.
-    It is seen only from nearer than `sight`, never where that is 0.
+    It is seen only from nearer than `sight`, never where that is 0: neither perceived poses nor
+    cameras show it, as with clear glass that only catches the light from near.
     """
 
     name: ClassVar[str] = "obstacle"
@@ -42,11 +43,21 @@ class Obstacle(Family):
             world.has_obstacle = True
         world.set_obstacle_half(extents / 2)
         world.place(scene.OBSTACLE, (x, y, extents[2] / 2))
+        world.show_obstacle(self._near(world))
+
+    @override
+    def before_step(self, world: World) -> None:
+        """Show it to the cameras from near."""
+        if self.values["height"] > 0:
+            world.show_obstacle(self._near(world))
+
+    def _near(self, world: World) -> bool:
+        return gap_to_obstacle(world) < self.values["sight"]
 
     @override
     def perceive(self, perceived: Array, world: World) -> Array:
         """Hide the obstacle from afar."""
-        if self.values["height"] == 0 or gap_to_obstacle(world) < self.values["sight"]:
+        if self.values["height"] == 0 or self._near(world):
             return perceived
         hidden = perceived.copy()
         hidden[object_slice("obstacle")] = np.nan
@@ -91,39 +102,3 @@ class Friction(Family):
         if self.values["factor"] != 1:
             usual = float(world.model.geom_friction[world.cube_geom, 0])
             world.set_friction(usual * self.values["factor"])
-
-
-class CameraChange(Family):
-    """The cameras stand, the lights shine and the colours look other than usual."""
-
-    name: ClassVar[str] = "camera_change"
-    summary: ClassVar[str] = "camera pose, light and colour"
-    parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("shift", "m", "of each camera, in a random direction", (0, 1), (0.0, 0.06), 0.0),
-        Parameter("turn", "rad", "of each camera, about a random axis", (0, 1), (0.0, 0.12), 0.0),
-        Parameter(
-            "light", "1", "factor on every light", (0.01, 5), (0.3, 1.6), 1.0, geometric=True
-        ),
-        Parameter("colour", "1", "shift of each colour channel, at most", (0, 1), (0.0, 0.25), 0.0),
-    )
-
-    @override
-    def on_reset(self, world: World, rng: np.random.Generator) -> None:
-        """Change the model's cameras, lights and colours for this episode."""
-        super().on_reset(world, rng)
-        model, own = world.model, self.values
-        if own["shift"] > 0 or own["turn"] > 0:
-            for name in scene.CAMERAS:
-                world.move_camera(
-                    name, own["shift"] * _unit_vector(rng), own["turn"] * _unit_vector(rng)
-                )
-        if own["light"] != 1:
-            world.set_light(own["light"])
-        if own["colour"] > 0:
-            shift = rng.uniform(-own["colour"], own["colour"], size=(model.ngeom, 3))
-            model.geom_rgba[:, :3] = np.clip(model.geom_rgba[:, :3] + shift, 0, 1)
-
-
-def _unit_vector(random: np.random.Generator) -> Array:
-    vector = random.normal(size=3)
-    return np.asarray(vector / np.linalg.norm(vector))
