@@ -31,7 +31,7 @@ NODES = (
 ARGUMENTS = {
     "episodes": ("5", "episodes the collection is to have"),
     "out": ("out/episodes", "folder of the collection; one that is begun goes on"),
-    "policy": ("expert", "`expert`, `smolvla`, a checkpoint or ensemble folder, or a hub id"),
+    "policy": ("expert", "`expert`, `smolvla`, `smolvla-pose`, a folder or hub id"),
     "seed": ("0", "root seed; with the index it decides every episode"),
     "workers": ("1", "how many graphs run, each in a ROS domain of its own"),
     "disturbances": ("default", "`default`, `none`, one family, or a YAML file"),

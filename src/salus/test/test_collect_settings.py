@@ -1,15 +1,18 @@
 """What the nodes of a collection are told."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from salus.collecting.settings import CollectSettings, shared_file
+from salus_data.errors import FormatError
 
 
-def told(**changes: str) -> dict[str, object]:
-    """Parameters of policy_node."""
-    settings = CollectSettings(
+def asked(**changes: Any) -> CollectSettings:
+    """One episode of the expert, or what is said instead."""
+    usual = CollectSettings(
         episodes=1,
         out=Path("out"),
         policy="expert",
@@ -19,9 +22,13 @@ def told(**changes: str) -> dict[str, object]:
         realtime=False,
         image_size=128,
         config=shared_file("config", "collect.yaml"),
-        **changes,  # type: ignore[arg-type]
     )
-    return settings.node_parameters(0)["policy_node"]
+    return replace(usual, **changes)
+
+
+def told(**changes: str) -> dict[str, object]:
+    """Parameters of policy_node."""
+    return asked(**changes).node_parameters(0)["policy_node"]
 
 
 @pytest.mark.parametrize(
@@ -37,3 +44,16 @@ def test_the_policy_looks_again_only_where_a_supervisor_may_act(
 
 def test_without_a_localiser_it_never_looks() -> None:
     assert "second_look" not in told(model="m", supervise="active")
+
+
+@pytest.mark.parametrize("size", [0, 100])
+def test_a_policy_that_looks_needs_images_of_its_size(size: int) -> None:
+    with pytest.raises(FormatError, match=f"--image-size is {size}; --policy smolvla .* 128"):
+        asked(policy="smolvla", image_size=size).check()
+    asked(policy="smolvla").check()
+
+
+def test_a_policy_that_looks_takes_no_second_pair_of_eyes() -> None:
+    with pytest.raises(FormatError, match="--policy smolvla looks for itself"):
+        asked(policy="smolvla", localiser="shipped").check()
+    asked(policy="smolvla-pose", localiser="shipped").check()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from salus_collector.perception.localiser import Localiser
-from salus_collector.perception.sighted import SightedPolicy
 from salus_collector.perception.seeing import with_localiser, with_second_look
+from salus_collector.perception.sighted import SightedPolicy
 from salus_collector.policy.base import Decision, EpisodeStart, Observation
 from salus_collector.policy.contract import policy_contract
 from salus_collector.policy.expert import Expert

@@ -76,8 +76,8 @@ class CollectSettings:
         check_policy(self.policy)
         if self.localiser and self.policy == SMOLVLA:
             raise FormatError(
-                f"--policy {SMOLVLA} looks for itself; leave out --localiser, which is for policies "
-                "that act on what they are told"
+                f"--policy {SMOLVLA} looks for itself; leave out --localiser, which is for "
+                "policies that act on what they are told"
             )
         looking = "--localiser" if self.localiser else ""
         looking = f"--policy {SMOLVLA}" if self.policy == SMOLVLA else looking

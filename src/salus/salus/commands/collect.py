@@ -16,8 +16,9 @@ def collect(
     policy: Annotated[
         str,
         typer.Option(
-            help="`expert`, `smolvla` (the ensemble in the package), a checkpoint or ensemble "
-            "folder, several checkpoints with commas between, or a hub id."
+            help="`expert`, `smolvla` (the ensemble in the package, on what it sees), "
+            "`smolvla-pose` (on what it is told), a checkpoint or ensemble folder, several "
+            "checkpoints with commas between, or a hub id."
         ),
     ] = "expert",
     seed: Annotated[
@@ -55,8 +56,8 @@ def collect(
     localiser: Annotated[
         str,
         typer.Option(
-            help="Adds signals of what the cameras show: `shipped`, or a file of weights; "
-            "empty: none."
+            help="Of a policy that is told poses: adds signals of what the cameras show: "
+            "`shipped`, or a file of weights; empty: none."
         ),
     ] = "",
     bag: Annotated[

@@ -46,7 +46,7 @@ class PolicyParameters:
 
     policy: str = parameter(
         "expert",
-        "`expert`, `smolvla`, checkpoint or ensemble folders with commas between, a hub id",
+        "`expert`, `smolvla`, `smolvla-pose`, folders with commas between, a hub id",
     )
     device: str = parameter("cpu", "where a learnt policy runs: `cpu`, `cuda`, `cuda:1`")
     dtype: str = parameter("float32", "of its large layers", choices=("float32", "bfloat16"))

@@ -217,7 +217,7 @@ class World:
         self.model.cam_pos[index] += offset
         mujoco.mju_quatIntegrate(self.model.cam_quat[index], np.asarray(rotation, float), 1.0)
 
-    def show_obstacle(self, visible: bool) -> None:  # noqa: FBT001 - what it is about
+    def show_obstacle(self, visible: bool) -> None:
         """Let the cameras show the obstacle, or see through it; contacts stay as they are."""
         self.model.geom_rgba[self.obstacle_geom, 3] = float(visible)
 
