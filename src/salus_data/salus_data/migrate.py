@@ -6,7 +6,7 @@ their unit is `unknown`, action limits are those of the number format.
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +45,7 @@ def migrate(
     *,
     step_period: float,
     event_step: EventStep | None = None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> MigrationReport:
     """Write a store of the prototype as a store of SALUS; labels are computed anew.
 
@@ -53,6 +54,7 @@ def migrate(
         out: the new store, which must not exist.
         step_period: seconds between two steps; the prototype did not record it.
         event_step: `last` dates every failure at its episode's last row, the only choice there is.
+        progress: hears (episodes written, episodes in all).
 
     Raises:
         FormatError: `out` exists, `event_step` is missing, the store is broken, or holds values
@@ -98,6 +100,7 @@ def migrate(
                 arrays["stamp"] = stamp + np.rint(steps * step_period * 1e9).astype(np.int64)
                 stamp = int(arrays["stamp"][-1])
                 writer.hold(record, arrays)
+                progress(i + 1, len(records))
         staging.rename(out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -173,15 +173,20 @@ def open_root(path: Path) -> "zarr.Group":
         FormatError: the folder is missing, is no zarr group, or its metadata cannot be parsed.
     """
     if not path.is_dir():
-        aside = replaced_path(path)
-        hint = f"; an interrupted change left it whole at {aside}: rename it back"
-        raise FormatError(f"{path}: no such folder{hint if aside.is_dir() else ''}")
+        raise no_such_folder(path)
     try:
         return zarr.open_group(path, mode="r", use_consolidated=False)
     except NodeNotFoundError as error:
         raise FormatError(f"{path}: not a zarr group (no zarr.json or .zgroup in it)") from error
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{path}: zarr.json cannot be parsed: {error}") from error
+
+
+def no_such_folder(path: Path) -> FormatError:
+    """The error about a folder that is missing; says where an interrupted change left it."""
+    aside = replaced_path(path)
+    hint = f"; an interrupted change left it whole at {aside}: rename it back"
+    return FormatError(f"{path}: no such folder{hint if aside.is_dir() else ''}")
 
 
 def check_version(path: Path, attributes: Mapping[str, Any]) -> None:
