@@ -1,27 +1,47 @@
 """What the nodes of a collection are told."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from salus.collecting.settings import CollectSettings, shared_file
+from salus_data.errors import FormatError
+
+SETTINGS = CollectSettings(
+    episodes=1,
+    out=Path("out"),
+    policy="expert",
+    seed=0,
+    workers=1,
+    disturbances="none",
+    realtime=False,
+    image_size=128,
+    config=shared_file("config", "collect.yaml"),
+)
 
 
 def told(**changes: str) -> dict[str, object]:
     """Parameters of policy_node."""
-    settings = CollectSettings(
-        episodes=1,
-        out=Path("out"),
-        policy="expert",
-        seed=0,
-        workers=1,
-        disturbances="none",
-        realtime=False,
-        image_size=128,
-        config=shared_file("config", "collect.yaml"),
-        **changes,  # type: ignore[arg-type]
-    )
+    settings = dataclasses.replace(SETTINGS, **changes)  # type: ignore[arg-type]
     return settings.node_parameters(0)["policy_node"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("episodes", 0), ("workers", 0), ("seed", -1), ("image_size", -1), ("image_size", 4096)],
+)
+def test_a_number_that_cannot_be_is_refused_by_option_value_and_range(
+    field: str, value: int
+) -> None:
+    option = "--" + field.replace("_", "-")
+    with pytest.raises(FormatError, match=f"{option} is {value}; give "):
+        dataclasses.replace(SETTINGS, **{field: value}).check()  # type: ignore[arg-type]
+
+
+def test_the_command_that_is_kept_can_be_pasted_into_a_shell() -> None:
+    settings = dataclasses.replace(SETTINGS, out=Path("/a folder/x"))
+    assert "--out '/a folder/x' " in settings.command()
 
 
 @pytest.mark.parametrize(
