@@ -17,6 +17,7 @@ from launch.events import Shutdown
 from launch_ros.actions import Node
 
 from salus.collecting.settings import CollectSettings, own_domain, shared_file
+from salus.launch_arguments import flag, whole
 from salus.launching import described
 from salus_collector.policy.registry import absolute_policy
 from salus_ros.topics import NAMESPACE
@@ -49,18 +50,19 @@ def generate_launch_description() -> LaunchDescription:
 def start(given: dict[str, str]) -> list:
     mix = given["disturbances"]
     settings = CollectSettings(
-        episodes=int(given["episodes"]),
+        episodes=whole(given, "episodes"),
         out=Path(given["out"]).resolve(),
         policy=absolute_policy(given["policy"]),
-        seed=int(given["seed"]),
-        workers=int(given["workers"]),
+        seed=whole(given, "seed"),
+        workers=whole(given, "workers"),
         disturbances=str(shared_file("config", "disturbances.yaml")) if mix == "default" else mix,
-        realtime=given["realtime"].lower() == "true",
-        image_size=int(given["image_size"]),
+        realtime=flag(given, "realtime"),
+        image_size=whole(given, "image_size"),
         config=Path(given["config"] or shared_file("config", "collect.yaml")),
-        bag=given["bag"].lower() == "true",
+        bag=flag(given, "bag"),
     )
     settings.check()
+    settings.check_out()
     running = set(range(settings.workers))
     actions = []
     for worker in range(settings.workers):

@@ -13,6 +13,7 @@ from launch import LaunchDescription
 from launch_ros.actions import Node
 
 from salus.collecting.settings import CollectSettings, shared_file
+from salus.launch_arguments import flag, whole
 from salus.launching import described
 from salus_ros.topics import NAMESPACE
 
@@ -46,21 +47,22 @@ def generate_launch_description() -> LaunchDescription:
 def start(given: dict[str, str]) -> list:
     mix, model = given["disturbances"], given["model"]
     settings = CollectSettings(
-        episodes=int(given["episodes"]),
+        episodes=whole(given, "episodes"),
         out=Path(given["out"]).resolve(),
         policy=given["policy"],
-        seed=int(given["seed"]),
+        seed=whole(given, "seed"),
         workers=1,
         disturbances=str(shared_file("config", "disturbances.yaml")) if mix == "default" else mix,
-        realtime=given["realtime"].lower() == "true",
-        image_size=int(given["image_size"]),
+        realtime=flag(given, "realtime"),
+        image_size=whole(given, "image_size"),
         config=shared_file("config", "collect.yaml"),
         model=model if model == "shipped" else str(Path(model).resolve()),
         supervise=given["supervise"],
         rules=given["rules"],
     )
     settings.check()
-    simulate = given["simulate"].lower() == "true"
+    if simulate := flag(given, "simulate"):
+        settings.check_out()
     files = [str(path) for path in settings.parameter_files(0)]
     nodes = [*WATCH, *(ROBOT if simulate else ())]
     box = given["black_box"]

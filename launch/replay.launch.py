@@ -18,6 +18,7 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch_ros.actions import Node
 
+from salus.launch_arguments import flag, number
 from salus.launching import described
 from salus_data.errors import FormatError
 from salus_ros.topics import NAMESPACE
@@ -42,7 +43,7 @@ def start(given: dict[str, str]) -> list:
     for bag in bags or [""]:
         if not bag or not Path(bag).exists():
             raise FormatError(f"bag:={given['bag']}: no such bag")
-    if given["train"].lower() == "true":
+    if flag(given, "train"):
         return training(given, bags)
     if len(bags) > 1:
         raise FormatError(f"bag:={given['bag']}: one bag is played at a time")
@@ -74,8 +75,8 @@ def playing(given: dict[str, str], bag: str) -> list:
         parameters=[
             {
                 "bag": bag,
-                "lockstep": given["lockstep"].lower() == "true",
-                "rate": float(given["rate"]),
+                "lockstep": flag(given, "lockstep"),
+                "rate": number(given, "rate"),
             }
         ],
         output="screen",

@@ -10,6 +10,7 @@ from launch import LaunchDescription
 from launch_ros.actions import Node
 
 from salus.collecting.settings import shared_file
+from salus.launch_arguments import flag
 from salus.launching import described
 from salus_ros.topics import BASE_FRAME, NAMESPACE
 
@@ -33,7 +34,7 @@ def start(given: dict[str, str]) -> list:
             output="screen",
         )
     ]
-    if given["rviz"].lower() == "true":
+    if flag(given, "rviz"):
         nodes += [
             # The graph publishes no tf; RViz shows nothing in a frame that it has never heard of.
             Node(

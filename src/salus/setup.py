@@ -20,13 +20,21 @@ setup(
     zip_safe=False,
     python_requires=">=3.12",
     install_requires=[
+        "gymnasium",
+        "jinja2",
+        "mujoco",
+        "numpy",
+        "pyyaml",
         "rich",
-        "typer",
+        "rosbags",
         "salus-collector",
         "salus-data",
         "salus-predictor",
+        "salus-ros",
+        "torch",
+        "typer",
     ],
-    extras_require={"test": ["pytest"]},
+    extras_require={"test": ["pytest"], "bench": ["lerobot[dataset]"]},
     entry_points={
         "console_scripts": [
             "salus = salus.main:main",

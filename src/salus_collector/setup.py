@@ -20,11 +20,21 @@ setup(
         "gymnasium-robotics",
         "mujoco",
         "numpy",
-        "pydantic",
+        "psutil",
         "pyyaml",
+        "rich",
+        "safetensors",
         "salus-data",
+        "salus-ros",
+        "scikit-learn",
+        "scipy",
+        "torch",
     ],
-    extras_require={"test": ["pytest"]},
+    extras_require={
+        "test": ["pytest"],
+        "policy": ["lerobot[smolvla,dataset,training]", "transformers"],  # SmolVLA
+        "compare": ["mink"],  # python -m salus_collector.sim.measure ik
+    },
     entry_points={
         "salus.environments": [
             "panda_pick_place = salus_collector.sim.environment:PandaPickPlace",

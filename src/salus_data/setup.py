@@ -20,7 +20,6 @@ setup(
         "backports.zstd",
         "google-crc32c",
         "jinja2",
-        "matplotlib",
         "numcodecs",
         "numpy",
         "pillow",
@@ -31,5 +30,9 @@ setup(
         "scikit-learn",
         "zarr",
     ],
-    extras_require={"test": ["pytest"]},
+    extras_require={
+        "test": ["pytest"],
+        "torch": ["torch"],  # salus_data.torch_view
+        "lerobot": ["lerobot[dataset]"],  # LeRobotDatasets in and out
+    },
 )

@@ -20,10 +20,18 @@ setup(
     zip_safe=False,
     python_requires=">=3.12",
     install_requires=[
+        "jinja2",
+        "matplotlib",
         "numpy",
         "pydantic",
         "pyyaml",
+        "safetensors",
         "salus-data",
+        "salus-ros",
+        "scikit-learn",
+        "scipy",
+        "torch",
+        "xgboost-cpu",
     ],
     extras_require={"test": ["pytest"]},
     entry_points={

@@ -17,6 +17,7 @@ setup(
     python_requires=">=3.12",
     install_requires=[
         "numpy",
+        "rosbags",
         "salus-data",
     ],
     extras_require={"test": ["pytest"]},

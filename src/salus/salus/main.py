@@ -74,9 +74,12 @@ def version(
 
 
 def main() -> None:
-    """Run the command; an error that a user can act on is one line and exit status 2."""
+    """Run the command; an error that a user can act on is one line and exit status 2.
+
+    What the system refuses (a folder without permission, a full disk) is such an error, too.
+    """
     try:
         app()
-    except SalusError as error:
+    except (SalusError, OSError) as error:
         typer.echo(f"salus: {error}", err=True)
         sys.exit(2)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from salus.bench.harness import Benchmark, Row
 from salus.main import app, main
 from salus_data.faults import CONTRACT, IMAGES, noise_episode
+from salus_data.store import Store
 from salus_data.writer import StoreWriter
 
 COMMANDS = ("collect", "doctor", "relabel", "migrate", "summary", "signals", "bench")
@@ -89,7 +90,9 @@ def test_an_unknown_policy_is_named_with_those_that_exist(salus, tmp_path):
     assert "expert" in error
 
 
-@pytest.mark.parametrize("horizons", ["5,5", "10,5", "0,5", "5,x", "-3"])
+@pytest.mark.parametrize(
+    "horizons", ["5,5", "10,5", "0,5", "5,x", "-3", "", "5,99999999999999999999"]
+)
 def test_an_impossible_list_of_horizons_is_refused_and_changes_nothing(salus, store, horizons):
     before = {p: p.read_bytes() for p in store.rglob("*") if p.is_file()}
     status, _, error = salus("relabel", store, f"--horizons={horizons}")
@@ -103,6 +106,44 @@ def test_more_workers_than_episodes_are_refused(salus, tmp_path):
     status, _, error = salus("collect", "--out", tmp_path, "--episodes", 1, "--workers", 2)
     assert status == 2
     assert "--workers is 2" in one_line(error)
+
+
+def test_a_folder_that_was_collected_with_other_settings_is_refused(salus, store):
+    store.rename(store.with_name("w0.zarr"))
+    status, _, error = salus("collect", "--out", store.parent, "--seed", 1)
+    assert status == 2
+    assert "w0.zarr was collected with other settings" in one_line(error)
+
+
+def test_a_configuration_that_is_no_yaml_is_named(salus, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("a: [")
+    status, _, error = salus("collect", "--out", tmp_path / "o", "--config", path)
+    assert status == 2
+    assert f"{path}: not YAML" in one_line(error)
+    assert not (tmp_path / "o").exists()
+
+
+def test_what_the_system_refuses_is_one_line_too(salus, store):
+    status, _, error = salus("summary", store, "--out", "/proc/none/page.html")
+    assert status == 2
+    assert "/proc/none" in one_line(error)
+
+
+def test_a_folder_of_stores_is_relabelled_whole(salus, store):
+    shutil.copytree(store, store.with_name("other.zarr"))
+    status, out, _ = salus("relabel", store.parent, "--horizons", "3,6", "--json")
+    assert status == 0
+    assert [Path(report["path"]).name for report in json.loads(out)] == ["other.zarr", "set.zarr"]
+    assert Store.open(store).contract.horizons == (3, 6)
+
+
+def test_brackets_in_a_path_are_shown_as_they_are(salus, store, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    odd = store.rename(store.with_name("[bold]set.zarr"))
+    status, out, _ = salus("doctor", odd)
+    assert status == 1
+    assert odd.name in out
 
 
 @pytest.mark.parametrize("command", ["doctor", "relabel", "summary"])

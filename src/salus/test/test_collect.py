@@ -72,6 +72,13 @@ def one_worker(tmp_path_factory, domain):
     return out
 
 
+def test_a_collection_that_is_complete_stays_as_it_is(one_worker, domain):
+    before = content(one_worker)
+    answer = collect(one_worker, domain)
+    assert (answer["episodes"], answer["rows"]) == (EPISODES, 0)
+    assert content(one_worker) == before
+
+
 def test_without_ros_the_episodes_are_the_same(one_worker, domain, tmp_path):
     collect(tmp_path, domain, "--direct")
     assert content(tmp_path) == content(one_worker)

@@ -79,5 +79,6 @@ class CollectionProgress:
     def line(self) -> str:
         """One line for a log."""
         counts = ", ".join(f"{name} {count}" for name, count in sorted(self.outcomes.items()))
-        line = f"{self.already + self.committed} of {self.total} episodes ({counts})"
+        line = f"{self.already + self.committed} of {self.total} episodes"
+        line += f" ({counts})" if counts else ""
         return line + (f", {len(self.discarded)} discarded" if self.discarded else "")

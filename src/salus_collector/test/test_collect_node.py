@@ -1,5 +1,7 @@
 """collect_node: asks for what is missing, counts what comes, gives up when nothing moves."""
 
+from functools import partial
+
 import pytest
 
 pytest.importorskip("salus_msgs.msg")
@@ -93,6 +95,17 @@ def test_episodes_in_any_store_of_the_folder_are_not_made_again(graph, tmp_path)
     assert scene.asked_for([1])
     scene.say(RecordingStatus.STATE_COMMITTED, 1)
     assert scene.asked_for([1, 3])
+
+
+def test_it_tells_at_once_what_is_there_already(graph, tmp_path):
+    with StoreWriter.open(tmp_path / "w0.zarr", CONTRACT, images=IMAGES, provenance={}) as writer:
+        writer.append(*noise_episode(0))
+    told = []
+    graph.add(
+        partial(CollectNode, lambda progress: told.append(progress.line())),
+        {"out": str(tmp_path), "episodes": 1},
+    )
+    assert told == ["1 of 1 episodes"]
 
 
 def test_workers_share_the_indices(graph, tmp_path):

@@ -11,7 +11,7 @@ from salus_collector.policy.runner import PolicyRunner
 from salus_collector.sim.disturbance_config import NO_DISTURBANCES, load_mix
 from salus_collector.sim.environment import PandaPickPlace
 from salus_collector.sim.session import Session, StaleActionError
-from salus_data.errors import ActionError
+from salus_data.errors import ActionError, FormatError
 from salus_data.types import Outcome
 
 MIX = load_mix(Path(__file__).parents[3] / "config" / "disturbances.yaml")
@@ -138,3 +138,11 @@ def test_so_has_one_that_a_push_ends(environment):
     record = session.record
     assert record.outcome is Outcome.FAILURE
     assert record.idle_steps == session.rows < idle
+
+
+def test_an_index_that_no_stamp_is_left_for_is_refused_and_the_episode_goes_on(session):
+    session.start(0)
+    for index in (10**9, -1):
+        with pytest.raises(FormatError, match=f"index is {index}; give 0 to"):
+            session.start(index)
+    assert answer(session).step == 1

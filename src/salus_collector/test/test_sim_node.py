@@ -182,6 +182,16 @@ def test_any_index_below_0_asks_for_the_next_one(bench):
     assert answer.episode_id == "3-000000"
 
 
+def test_an_index_that_no_stamp_is_left_for_is_refused_and_the_episode_goes_on(bench):
+    bench.reset(0)
+    bench.step()
+    answer = bench.reset(2**62)
+    assert not answer.success
+    assert "give 0 to" in answer.message
+    bench.step()
+    assert not bench.ended()
+
+
 def test_the_step_limit_truncates_and_the_last_observation_is_answered(bench):
     bench.reset(0)
     for _ in range(20):

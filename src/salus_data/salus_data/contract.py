@@ -17,6 +17,9 @@ from salus_data.types import FAILURE_TYPES
 DEFAULT_HORIZONS: Final = (5, 10, 15, 20)
 """Horizons in steps."""
 
+MAX_HORIZON: Final = 1_000_000
+"""Steps; nine hours at 30 Hz. What is longer is a slip of the keyboard."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -120,8 +123,12 @@ class Contract:
 def check_horizons(horizons: tuple[int, ...]) -> None:
     """Raise FormatError unless the horizons [steps] are strictly growing whole numbers from 1."""
     growing = all(a < b for a, b in pairwise(horizons))
-    if not horizons or not growing or any(int(h) != h or h < 1 for h in horizons):
+    if not horizons or not growing or not all(map(_is_horizon, horizons)):
         raise FormatError(
-            f"horizons {list(horizons)}: give strictly growing whole numbers of steps, 1 or more, "
-            f"such as {','.join(map(str, DEFAULT_HORIZONS))}"
+            f"horizons {list(horizons)}: give strictly growing whole numbers of steps, 1 to "
+            f"{MAX_HORIZON:,}, such as {','.join(map(str, DEFAULT_HORIZONS))}"
         )
+
+
+def _is_horizon(steps: float) -> bool:
+    return 1 <= steps <= MAX_HORIZON and int(steps) == steps

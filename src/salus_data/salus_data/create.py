@@ -2,9 +2,6 @@
 
 import errno
 import importlib.metadata
-import os
-import shutil
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +23,7 @@ from salus_data.schema import (
     ArraySpec,
     label_specs,
 )
+from salus_data.swap import built_beside
 
 _ZSTD_LEVEL: Final = 3
 _EPISODES_PER_CHUNK: Final = 1024
@@ -40,29 +38,12 @@ def create_store(
     all, and two writers that create the same store at once cannot mix.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.creating-{os.getpid()}")
-    _remove(staging)
     try:
-        _build(staging, contract, specs, provenance)
-        staging.rename(path)
+        with built_beside(path) as staging:
+            _build(staging, contract, specs, provenance)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-    finally:
-        _remove(staging)
-
-
-def _remove(folder: Path) -> None:
-    """Delete a folder that zarr may still be writing to.
-
-    zarr writes several files at once; when one fails, those beside it go on for some milliseconds
-    and make their folders anew.
-    """
-    for _ in range(20):
-        if not folder.exists():
-            return
-        shutil.rmtree(folder, ignore_errors=True)
-        time.sleep(0.05)
 
 
 def _build(

@@ -7,6 +7,16 @@ class SalusError(Exception):
     """Base of every error that says what the user can do about it; commands exit with 2 on it."""
 
 
+def reason(error: BaseException) -> str:
+    """What an error of a library says, in one line.
+
+    zarr's advice to read lost chunks as if they were empty is left out.
+    """
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = " ".join(line for line in lines if line and "read_missing_chunks" not in line)
+    return said or type(error).__name__
+
+
 class FormatError(SalusError, ValueError):
     """Raised when a file or a store is not what its name or its schema version promises."""
 

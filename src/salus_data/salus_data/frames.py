@@ -19,7 +19,7 @@ from backports.zstd import ZstdError, get_frame_info
 from numcodecs import zstd
 from numpy.typing import NDArray
 
-from salus_data.errors import FormatError
+from salus_data.errors import FormatError, reason
 
 _ABSENT: Final = 2**64 - 1
 _CHECKSUM_BYTES: Final = 4
@@ -83,7 +83,7 @@ class FrameFiles:
                 self._read(number, low - first, high - first, frames[low - start : high - start])
             except (OSError, ValueError, RuntimeError, ZstdError) as error:
                 raise FormatError(
-                    f"{self.folder} cannot be read from row {low} on: {error}"
+                    f"{self.folder} cannot be read from row {low} on: {reason(error)}"
                 ) from error
         return frames
 

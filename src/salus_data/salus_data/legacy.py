@@ -18,7 +18,7 @@ import zarr
 from numpy.typing import NDArray
 
 from salus_data.episode import EpisodeRecord
-from salus_data.errors import FormatError, UnknownNameError
+from salus_data.errors import FormatError, UnknownNameError, reason
 from salus_data.store import open_root
 from salus_data.types import FAILURE_TYPES, NO_FAILURE, Outcome
 
@@ -112,7 +112,7 @@ class LegacyStore:
         try:
             rows = np.asarray(self.array(name)[episode])
         except (ValueError, OSError, RuntimeError) as error:
-            raise FormatError(f"{self.path}: {name}, episode {episode}: {error}") from error
+            raise FormatError(f"{self.path}: {name}, episode {episode}: {reason(error)}") from error
         return rows[: self.episodes[episode].length]
 
     def records(self, event_step: EventStep | None) -> tuple[EpisodeRecord, ...]:
@@ -154,7 +154,7 @@ class LegacyStore:
         try:
             values = np.asarray(array[:]).tolist()
         except Exception as error:  # codecs raise whatever they like
-            raise FormatError(f"{self.path}: {METADATA} cannot be read: {error}") from error
+            raise FormatError(f"{self.path}: {METADATA} cannot be read: {reason(error)}") from error
         return [v.decode() if isinstance(v, bytes) else str(v) for v in values]
 
     def _parse(self, i: int, text: str) -> LegacyEpisode:

@@ -7,6 +7,7 @@ from pathlib import Path
 from salus_data.contract import Contract
 from salus_data.errors import ContractMismatchError, FormatError
 from salus_data.schema import LABELS, VALID
+from salus_data.swap import built_beside
 from salus_data.view import StoreView
 from salus_data.writer import StoreWriter
 
@@ -36,6 +37,8 @@ def merge_stores(
         FormatError: `out` exists, a store cannot be read, or an id or index comes twice.
         ContractMismatchError: the stores do not have the same contract or arrays.
         StoreWriteError: the disk refuses.
+
+    Whatever is raised, nothing is left at `out`.
     """
     if out.exists():
         raise FormatError(f"{out}: exists; give a new path")
@@ -57,9 +60,16 @@ def merge_stores(
         {"path": str(s.path), **{k: s.attributes.get(k) for k in ("provenance", "versions")}}
         for s in view.stores
     ]
-    with StoreWriter.open(
-        out, view.contract, images=images or None, provenance={"merged_from": facts}, **sizes
-    ) as writer:
+    with (
+        built_beside(out) as staging,
+        StoreWriter.open(
+            staging,
+            view.contract,
+            images=images or None,
+            provenance={"merged_from": facts},
+            **sizes,
+        ) as writer,
+    ):
         for number, record in enumerate(view.records):
             arrays = {name: view.read(name, number) for name in names}
             writer.hold(replace(record, index=number) if renumber else record, arrays)

@@ -4,9 +4,8 @@ What the prototype did not record stays unknown and says so: columns are named b
 their unit is `unknown`, action limits are those of the number format.
 """
 
-import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ from salus_data.errors import FormatError
 from salus_data.legacy import LEGACY_LABELS, EventStep, LegacyStore
 from salus_data.relabel import legacy_horizons
 from salus_data.schema import IMAGE_PREFIX, VALID
+from salus_data.swap import built_beside
 from salus_data.types import SupervisorStatus, Validity
 from salus_data.writer import StoreWriter
 
@@ -45,6 +45,7 @@ def migrate(
     *,
     step_period: float,
     event_step: EventStep | None = None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> MigrationReport:
     """Write a store of the prototype as a store of SALUS; labels are computed anew.
 
@@ -53,6 +54,7 @@ def migrate(
         out: the new store, which must not exist.
         step_period: seconds between two steps; the prototype did not record it.
         event_step: `last` dates every failure at its episode's last row, the only choice there is.
+        progress: hears (episodes written, episodes in all).
 
     Raises:
         FormatError: `out` exists, `event_step` is missing, the store is broken, or holds values
@@ -75,32 +77,26 @@ def migrate(
         for name in legacy.names
         if name not in _KNOWN and name not in {source for source, _ in cameras.values()}
     )
-    staging = out.with_name(f".{out.name}.migrating")
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
-        with StoreWriter.open(
-            staging,
-            contract,
-            images={camera: _frame_size(legacy, source) for camera, (source, _) in cameras.items()}
-            or None,
-            provenance={
-                "migrated_from": str(legacy.path),
-                "event_step": event_step,
-                "step_period": "as given by the user",
-                "left_out": list(left_out),
-                "attributes": dict(legacy.attributes),
-            },
-        ) as writer:
-            stamp = 0
-            for i, record in enumerate(records):
-                arrays = _arrays(legacy, i, contract, cameras)
-                steps = np.arange(1, legacy.episodes[i].length + 1)
-                arrays["stamp"] = stamp + np.rint(steps * step_period * 1e9).astype(np.int64)
-                stamp = int(arrays["stamp"][-1])
-                writer.hold(record, arrays)
-        staging.rename(out)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    images = {camera: _frame_size(legacy, source) for camera, (source, _) in cameras.items()}
+    provenance = {
+        "migrated_from": str(legacy.path),
+        "event_step": event_step,
+        "step_period": "as given by the user",
+        "left_out": list(left_out),
+        "attributes": dict(legacy.attributes),
+    }
+    stamp = 0
+    with (
+        built_beside(out) as staging,
+        StoreWriter.open(staging, contract, images=images or None, provenance=provenance) as writer,
+    ):
+        for i, record in enumerate(records):
+            arrays = _arrays(legacy, i, contract, cameras)
+            steps = np.arange(1, legacy.episodes[i].length + 1)
+            arrays["stamp"] = stamp + np.rint(steps * step_period * 1e9).astype(np.int64)
+            stamp = int(arrays["stamp"][-1])
+            writer.hold(record, arrays)
+            progress(i + 1, len(records))
     rows = int(legacy.lengths.sum())
     return MigrationReport(str(legacy.path), str(out), len(legacy), rows, tuple(cameras), left_out)
 

@@ -16,7 +16,7 @@ from zarr.errors import NodeNotFoundError
 
 from salus_data.contract import Contract
 from salus_data.episode import EpisodeRecord
-from salus_data.errors import FormatError, UnknownNameError
+from salus_data.errors import FormatError, UnknownNameError, reason
 from salus_data.frames import FrameFiles
 from salus_data.schema import (
     DATA,
@@ -173,15 +173,20 @@ def open_root(path: Path) -> "zarr.Group":
         FormatError: the folder is missing, is no zarr group, or its metadata cannot be parsed.
     """
     if not path.is_dir():
-        aside = replaced_path(path)
-        hint = f"; an interrupted change left it whole at {aside}: rename it back"
-        raise FormatError(f"{path}: no such folder{hint if aside.is_dir() else ''}")
+        raise no_such_folder(path)
     try:
         return zarr.open_group(path, mode="r", use_consolidated=False)
     except NodeNotFoundError as error:
         raise FormatError(f"{path}: not a zarr group (no zarr.json or .zgroup in it)") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"{path}: zarr.json cannot be parsed: {error}") from error
+        raise FormatError(f"{path}: zarr.json cannot be parsed: {reason(error)}") from error
+
+
+def no_such_folder(path: Path) -> FormatError:
+    """The error about a folder that is missing; says where an interrupted change left it."""
+    aside = replaced_path(path)
+    hint = f"; an interrupted change left it whole at {aside}: rename it back"
+    return FormatError(f"{path}: no such folder{hint if aside.is_dir() else ''}")
 
 
 def check_version(path: Path, attributes: Mapping[str, Any]) -> None:
@@ -257,7 +262,9 @@ def _member(path: Path, root: "zarr.Group", name: str) -> "zarr.Array[Any]":
     try:
         array = root.get(name)
     except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"{path}: metadata of {name} cannot be parsed: {error}") from error
+        raise FormatError(
+            f"{path}: metadata of {name} cannot be parsed: {reason(error)}"
+        ) from error
     if not isinstance(array, zarr.Array):
         raise FormatError(f"{path}: array {name} is missing")
     return array
@@ -271,6 +278,6 @@ def _read(path: Path, name: str, array: "zarr.Array[Any]", rows: slice = slice(N
         except Exception as error:  # codecs raise whatever their C library does
             if attempt == _ATTEMPTS:
                 raise FormatError(
-                    f"{path}: {name} cannot be read from row {rows.start or 0} on: {error}"
+                    f"{path}: {name} cannot be read from row {rows.start or 0} on: {reason(error)}"
                 ) from error
     raise AssertionError("unreachable: the last attempt returns or raises")

@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,31 @@ _RENAME_EXCHANGE: Final = 2
 def replaced_path(path: Path) -> Path:
     """Where the original lies for a moment on file systems that cannot exchange two folders."""
     return path.with_name(f".{path.name}.replaced")
+
+
+@contextmanager
+def built_beside(path: Path) -> Iterator[Path]:
+    """Give a place to build a new folder in; it gets the name `path` if nothing was raised."""
+    staging = path.with_name(f".{path.name}.building-{os.getpid()}")
+    remove_folder(staging)
+    try:
+        yield staging
+        staging.rename(path)
+    finally:
+        remove_folder(staging)
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder that zarr may still be writing to; one that is not there is no error.
+
+    zarr writes several files at once; when one fails, those beside it go on for some milliseconds
+    and make their folders anew.
+    """
+    for _ in range(20):
+        if not folder.exists():
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from salus_data.contract import Contract
 from salus_data.episode import EpisodeRecord
 from salus_data.errors import ContractMismatchError, FormatError, UnknownNameError
-from salus_data.store import Store
+from salus_data.store import Store, no_such_folder
 
 
 class StoreView:
@@ -152,7 +152,7 @@ def store_paths(path: Path) -> list[Path]:
         FormatError: it is neither a store nor a folder with `*.zarr` in it.
     """
     if not path.is_dir():
-        raise FormatError(f"{path}: no such folder")
+        raise no_such_folder(path)
     if any((path / name).exists() for name in ("zarr.json", ".zgroup")):
         return [path]
     stores = sorted(child for child in path.glob("*.zarr") if not child.name.startswith("."))

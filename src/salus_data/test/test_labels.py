@@ -183,7 +183,8 @@ def test_nothing_is_known_around_a_failure_without_date():
         ({"outcome": Outcome.SUCCESS, "length": 0}, "no rows"),
         ({"outcome": Outcome.SUCCESS, "horizons": (5, 5)}, "strictly growing"),
         ({"outcome": Outcome.SUCCESS, "horizons": ()}, "strictly growing"),
-        ({"outcome": Outcome.SUCCESS, "horizons": (0,)}, "1 or more"),
+        ({"outcome": Outcome.SUCCESS, "horizons": (0,)}, "1 to 1,000,000"),
+        ({"outcome": Outcome.SUCCESS, "horizons": (5, 10**20)}, "1 to 1,000,000"),
     ],
 )
 def test_impossible_numbers_are_refused(arguments, message):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
+from salus_data.doctor import Severity, examine
 from salus_data.errors import FormatError
 from salus_data.faults import CONTRACT, IMAGES, noise_episode
 from salus_data.labels import compute_horizon_labels
@@ -289,6 +290,19 @@ def test_migration_keeps_the_data_and_names_what_is_unknown(tmp_path):
     assert {column.unit for column in new.contract.state} == {"unknown"}
     assert new.read_all("horizon_labels").sum() == 200
     assert (np.diff(new.read_all("stamp")) == 100_000_000).all()
+
+
+def test_a_migrated_store_is_sound_and_what_it_assumes_are_warnings(tmp_path):
+    migrate(
+        write_legacy(tmp_path / "old.zarr"),
+        tmp_path / "new.zarr",
+        step_period=0.1,
+        event_step="last",
+    )
+    report = examine(tmp_path / "new.zarr")
+    assert report.ok, report.to_text()
+    found = {finding.code for finding in report.of(Severity.WARNING)}
+    assert {"event_assumed", "supervisor_not_recorded"} <= found
 
 
 def test_migration_says_what_it_leaves_out(tmp_path):

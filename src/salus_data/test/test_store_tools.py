@@ -41,6 +41,15 @@ def test_merging_into_something_that_exists_is_refused(tmp_path, two_stores):
         merge_stores(two_stores, two_stores[0])
 
 
+def test_a_merge_that_fails_leaves_nothing_and_says_why_in_one_line(tmp_path):
+    broken = build_store(tmp_path / "w0.zarr", episodes=2, length=20, frame=None)
+    next(p for p in (broken / "data" / "state" / "c").rglob("*") if p.is_file()).unlink()
+    with pytest.raises(FormatError, match="data/state cannot be read") as error:
+        merge_stores([broken], tmp_path / "all.zarr")
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["w0.zarr"]
+
+
 def test_the_same_index_twice_asks_for_new_numbers(tmp_path):
     one = build_store(tmp_path / "a.zarr", episodes=2, length=20, frame=None)
     other = build_store(

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from salus.closed_loop.loop import WatchedLoop
 from salus.closed_loop.rows import ARMS, OFF, RANDOM, SUPERVISED, Row, RowFile
 from salus.closed_loop.timetable import Pool, Timetable
@@ -23,6 +21,7 @@ from salus_collector.policy.settings import PolicySettings
 from salus_collector.sim.disturbance_config import load_mix
 from salus_collector.sim.environment import PandaPickPlace
 from salus_data.errors import ContractMismatchError, FormatError
+from salus_data.yaml_file import read_yaml
 from salus_predictor.model.reading import load_model
 from salus_predictor.online.load import load_watched, model_folder
 from salus_predictor.supervisor.config import SupervisorConfig, load_config
@@ -67,7 +66,7 @@ class StudySettings:
     def identity(self) -> dict[str, Any]:
         """What decides an episode of the study, and so what rows belong together."""
         watched = load_watched(self.model)
-        rules = yaml.safe_load(Path(self.rules).read_text(encoding="utf-8"))
+        rules = read_yaml(self.rules)
         return {
             "policy": self.policy,
             "model_id": watched.model_id,

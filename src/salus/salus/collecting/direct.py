@@ -3,10 +3,7 @@
 import os
 from collections.abc import Callable
 from multiprocessing.queues import Queue
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from salus.collecting.reporting import report
 from salus.collecting.settings import CollectSettings
@@ -25,6 +22,7 @@ from salus_collector.sim.disturbance_config import load_mix
 from salus_collector.sim.registry import make_environment
 from salus_collector.sim.session import Session
 from salus_data.types import Outcome
+from salus_data.yaml_file import read_yaml
 
 POLICY_KEYS = ("device", "dtype", "noises", "signals_every", "threads", "embedding")
 SIM_KEYS = ("action_space", "image_size", "step_limit", "stall_budget", "timeout_rule")
@@ -104,7 +102,7 @@ def _parameters(settings: CollectSettings, node: str, worker: int) -> dict[str, 
     config, asked = settings.parameter_files(worker)
     found: dict[str, Any] = {}
     for path in (config, asked):
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = read_yaml(path)
         found |= content.get(f"/**/{node}", {}).get("ros__parameters", {})
     return found
 

@@ -127,8 +127,9 @@ class CollectionRun:
                     )
             return
         if message[0] == "progress":
-            self.first_step = self.first_step or time.monotonic()
             self._progress[message[1]] = message[2]
+            if self.first_step is None and message[2].steps:
+                self.first_step = time.monotonic()
         else:
             self._results[message[1]] = (message[2], message[3])
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,15 @@ from salus_collector.collection import bag_path, store_path
 from salus_collector.perception.targets import PIXELS
 from salus_collector.sim.disturbance_config import load_mix
 from salus_data.errors import FormatError, UnknownNameError
+from salus_data.store import Store
+from salus_data.yaml_file import read_yaml
 from salus_predictor.supervisor.config import load_config
 from salus_predictor.supervisor.core import MODES
 from salus_ros.topics import NAMESPACE
+
+MAX_EPISODES = 10_000_000
+MAX_SEED = 2**53
+MAX_IMAGE_SIZE = 2048  # [px]
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ class CollectSettings:
         """
         from salus_collector.policy.registry import SMOLVLA, check_policy
 
+        self._check_numbers()
         load_mix(self.disturbances)
         if self.model:
             load_config(self.rules_file())
@@ -93,14 +101,41 @@ class CollectSettings:
             raise FormatError("--realtime needs the ROS graph; leave out --direct")
         if not self.direct and not self.keep_images:
             raise FormatError("--drop-images needs --direct: the graph records what it publishes")
-        if not self.config.is_file():
-            raise FormatError(f"{self.config}: no such configuration file")
+        if not isinstance(read_yaml(self.config), dict):
+            raise FormatError(f"{self.config}: no ROS parameter file; see config/collect.yaml")
         if self.out.exists() and not self.out.is_dir():
             raise FormatError(f"{self.out}: is a file; give a folder")
         if self.workers > self.episodes:
             raise FormatError(
                 f"--workers is {self.workers}, more than the {self.episodes} episodes there are"
             )
+
+    def _check_numbers(self) -> None:
+        for option, value, low, high in (
+            ("--episodes", self.episodes, 1, MAX_EPISODES),
+            ("--workers", self.workers, 1, MAX_EPISODES),
+            ("--seed", self.seed, 0, MAX_SEED),
+            ("--image-size", self.image_size, 0, MAX_IMAGE_SIZE),
+        ):
+            if not low <= value <= high:
+                raise FormatError(f"{option} is {value}; give {low} to {high}")
+
+    def check_out(self) -> None:
+        """Refuse a folder whose episodes were collected otherwise.
+
+        Indices are what a collection goes on by, so another seed would take them for its own.
+
+        Raises:
+            FormatError: a store in it is broken, or was made with other settings.
+        """
+        for path in sorted(self.out.glob("*.zarr")):
+            store = Store.open(path)
+            if len(store) and store.contract.config_digest != self.digest():
+                made = store.attributes.get("provenance", {}).get("command", "unknown")
+                raise FormatError(
+                    f"{path} was collected with other settings ({made}); give another folder, or "
+                    "the same seed, policy, disturbances and sizes"
+                )
 
     def digest(self) -> str:
         """Of everything that decides what the episodes are: 16 hexadecimal digits.
@@ -109,7 +144,7 @@ class CollectSettings:
         """
         decides = {
             "mix": load_mix(self.disturbances).digest(),
-            "parameters": yaml.safe_load(self.config.read_text(encoding="utf-8")),
+            "parameters": read_yaml(self.config),
             "seed": self.seed,
             "policy": self.policy,
             "realtime": self.realtime,
@@ -119,7 +154,7 @@ class CollectSettings:
             decides["localiser"] = self.localiser
         if self.model and self.supervise in ("active", "auto"):
             # Only then can the model change an episode.
-            rules = yaml.safe_load(self.rules_file().read_text(encoding="utf-8"))
+            rules = read_yaml(self.rules_file())
             decides |= {"model": self.model, "supervise": self.supervise, "rules": rules}
         text = json.dumps(decides, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -131,7 +166,8 @@ class CollectSettings:
             left_out += ["model", "supervise", "rules"]
         options = {k: v for k, v in asdict(self).items() if k not in left_out and v != ""}
         line = "salus collect " + " ".join(
-            f"--{name.replace('_', '-')} {value}" for name, value in options.items()
+            f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
+            for name, value in options.items()
         )
         flags = {
             " --realtime": self.realtime,

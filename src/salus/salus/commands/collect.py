@@ -110,6 +110,7 @@ def collect(
         keep_images=not drop_images,
     )
     settings.check()
+    settings.check_out()
     console = Console(stderr=as_json)
     run = CollectionRun(settings, console)
     started = time.monotonic()
@@ -129,7 +130,8 @@ def collect(
             )
         )
     else:
-        console.print(f"{total.line()} in {elapsed:.0f} s: {settings.out}", highlight=False)
+        line = f"{total.line()} in {elapsed:.0f} s: {settings.out}"
+        console.print(line, highlight=False, markup=False)
         for index, reason in total.discarded:
             console.print(f"episode {index} discarded: {reason}", markup=False)
     raise typer.Exit(status)

@@ -1,6 +1,7 @@
 """A doctor's report as a readable table."""
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from salus_data.doctor import Report, Severity
@@ -18,9 +19,9 @@ def print_report(report: Report, console: Console) -> None:
             severity = finding.severity
             table.add_row(
                 f"[{STYLES[severity]}]{severity.value}[/]\n{finding.code}",
-                finding.place,
-                finding.message,
-                finding.advice,
+                escape(finding.place),  # a path or a column may hold brackets
+                escape(finding.message),
+                escape(finding.advice),
             )
         console.print(table)
     if any(leak.auroc is not None for leak in report.leaks):

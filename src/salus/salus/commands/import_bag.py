@@ -35,30 +35,23 @@ def import_bag(
     Exit status: 0 everything is in the store, 1 something is not, 2 wrong use.
     """
     from rich.console import Console
-    from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
+    from salus.bars import messages
     from salus_data.bags.foreign import import_foreign_bags
     from salus_data.bags.importing import import_bags
     from salus_data.errors import FormatError
 
     if labels is not None and topics is None:
         raise FormatError("--labels needs --topics: SALUS's own recordings hold their events")
-    console = Console(stderr=True)
     command = shlex.join(["salus", *sys.argv[1:]])
-    with Progress(
-        TextColumn("{task.completed:,.0f} messages"),
-        TimeElapsedColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("", total=None)
+    with messages("", Console(stderr=True)) as progress:
         if topics is None:
             report = import_bags(
                 bags,
                 out,
                 namespace=namespace,
                 command=command,
-                progress=lambda count: bar.advance(task, count),
+                progress=progress,
             )
         else:
             report = import_foreign_bags(
@@ -67,7 +60,7 @@ def import_bag(
                 topics,
                 labels=labels,
                 command=command,
-                progress=lambda count: bar.advance(task, count),
+                progress=progress,
             )
     if as_json:
         typer.echo(json.dumps(report.to_json()))

@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -28,15 +28,16 @@ def export_lerobot(
 
     Exit status: 0 written, 2 wrong use or stores that cannot be exported.
     """
+    from salus.bars import counted
     from salus_data.lerobot_io.export import export_dataset
     from salus_data.view import StoreView
 
-    with _bar("exporting", quiet=as_json) as (bar, task):
+    with counted("exporting", quiet=as_json) as progress:
         frames = export_dataset(
             StoreView(stores),
             out,
             images=images,  # type: ignore[arg-type]  # checked by name
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            on_progress=progress,
         )
     result = {"out": str(out.resolve()), "frames": frames}
     typer.echo(json.dumps(result) if as_json else f"{frames} frames: {result['out']}")
@@ -58,33 +59,15 @@ def import_lerobot(
 
     Exit status: 0 written, 2 wrong use or a dataset that is not SALUS's.
     """
+    from salus.bars import counted
     from salus_data.lerobot_io.importing import import_dataset
 
-    with _bar("importing", quiet=as_json) as (bar, task):
+    with counted("importing", quiet=as_json) as progress:
         episodes = import_dataset(
             dataset,
             out,
             command=shlex.join(["salus", *sys.argv[1:]]),
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            on_progress=progress,
         )
     result = {"out": str(out.resolve()), "episodes": episodes}
     typer.echo(json.dumps(result) if as_json else f"{episodes} episodes: {result['out']}")
-
-
-class _bar:  # noqa: N801  # reads like a function where it is used
-    """A progress bar over episodes."""
-
-    def __init__(self, what: str, *, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        console = Console(stderr=True)
-        self._progress = Progress(console=console, disable=quiet or not console.is_terminal)
-        self._what = what
-
-    def __enter__(self) -> tuple[Any, Any]:
-        self._progress.start()
-        return self._progress, self._progress.add_task(self._what, total=None)
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()

@@ -36,7 +36,8 @@ def _last(event_step: str | None) -> bool:
 
 def relabel(
     stores: Annotated[
-        list[Path], typer.Argument(help="Stores, of this or the prototype's layout.")
+        list[Path],
+        typer.Argument(help="Stores of this or the prototype's layout, or folders of stores."),
     ],
     horizons: Annotated[
         str | None, typer.Option(help="Steps, such as 5,10,15,20 [default: the store's own].")
@@ -52,10 +53,12 @@ def relabel(
     Exit status: 0 done, 2 wrong use or a store that cannot be relabelled.
     """
     from salus_data.relabel import relabel_store
+    from salus_data.view import store_paths
 
-    steps = parse_horizons(horizons) if horizons else None
+    steps = None if horizons is None else parse_horizons(horizons)
     last = _last(event_step)
-    reports = [relabel_store(path, steps, "last" if last else None) for path in stores]
+    paths = [path for given in stores for path in store_paths(given)]
+    reports = [relabel_store(path, steps, "last" if last else None) for path in paths]
     if as_json:
         typer.echo(json.dumps([report.to_json() for report in reports]))
         return
@@ -84,8 +87,16 @@ def migrate(
 
     Exit status: 0 done, 2 wrong use or a store that cannot be read.
     """
+    from salus.bars import counted
     from salus_data.migrate import migrate as migrate_store
 
     last = _last(event_step)
-    migrate_store(store, out, step_period=1 / rate, event_step="last" if last else None)
+    with counted("episodes") as progress:
+        migrate_store(
+            store,
+            out,
+            step_period=1 / rate,
+            event_step="last" if last else None,
+            progress=progress,
+        )
     typer.echo(f"{store} -> {out}")

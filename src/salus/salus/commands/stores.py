@@ -78,20 +78,11 @@ def merge(
 
     Exit status: 0 done, 2 wrong use or stores that do not belong together.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
+    from salus.bars import counted
     from salus_data.merge import merge_stores
 
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("episodes", total=None)
-        count = merge_stores(
-            stores,
-            out,
-            renumber=renumber,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with counted("episodes") as progress:
+        count = merge_stores(stores, out, renumber=renumber, progress=progress)
     typer.echo(f"{out}: {count} episodes")
 
 

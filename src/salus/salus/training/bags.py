@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from salus.bars import messages
 from salus_data.bags.importing import import_bags
 from salus_data.bags.source import SUFFIXES
 from salus_data.errors import FormatError
@@ -42,22 +43,14 @@ def import_for_training(bags: Sequence[Path], out: Path, console: Console) -> Pa
 
 def _import(bags: Sequence[Path], store: Path, noted: Path, console: Console) -> None:
     """Import beside the place and rename, so that an interrupted import leaves no half store."""
-    from rich.progress import Progress, TextColumn, TimeElapsedColumn
-
     staging = store.with_name(f".{store.name}.importing-{os.getpid()}")
     try:
-        with Progress(
-            TextColumn("importing bags: {task.completed:,.0f} messages"),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        ) as bar:
-            task = bar.add_task("", total=None)
+        with messages("importing bags: ", console) as progress:
             report = import_bags(
                 bags,
                 staging,
                 command=shlex.join(["salus", *sys.argv[1:]]),
-                progress=lambda count: bar.advance(task, count),
+                progress=progress,
             )
         if not report.imported:
             reasons = [loss.reason for loss in report.lost] + [line for _, line in report.problems]

@@ -66,6 +66,7 @@ class CollectNode(Node):
         )
         self.create_subscription(PerceivedObjects, topics.PERCEIVED, self._on_step, topics.STEP_QOS)
         self.create_timer(POLL, self._poll, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._tell()  # what is there already; perhaps it is everything
 
     def _poll(self) -> None:
         if self.status is not None:

@@ -111,11 +111,12 @@ class SimNode(Node):
             self.get_logger().error(response.message)
             return response
         index = self._next_index if request.index < 0 else int(request.index)
-        if self._session.waiting_for is not None:
-            self._announce_end(
-                self._session.cut_off(Outcome.TRUNCATED, "a new episode was asked for")
-            )
         try:
+            self._session.check_index(index)
+            if self._session.waiting_for is not None:
+                self._announce_end(
+                    self._session.cut_off(Outcome.TRUNCATED, "a new episode was asked for")
+                )
             frame = self._session.start(index)
         except SalusError as error:
             response.message = str(error)

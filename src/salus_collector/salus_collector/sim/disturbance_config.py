@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import yaml
 
 from salus_collector.sim.families.base import SEVERITY, Family, checked_number
 from salus_collector.sim.families.registry import families, family_named
 from salus_data.errors import FormatError, UnknownNameError
+from salus_data.yaml_file import read_yaml
 
 SCHEMA_VERSION: Final = 1
 """Of the file; a reader refuses any other."""
@@ -148,11 +148,7 @@ def read_mix(path: Path) -> DisturbanceMix:
     Raises:
         FormatError: names the file, the field, the value and the valid alternatives.
     """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    return mix_from_data(data, str(path))
+    return mix_from_data(read_yaml(path), str(path))
 
 
 def mix_from_data(data: object, where: str) -> DisturbanceMix:

@@ -69,12 +69,10 @@ class EventMonitor:
         """Whether the object is held after a step that ends with these facts."""
         up = clearance >= self.rules.lift_clearance
         if self.held or self._drop.candidate is not None:
-            # Held, or caught again in the air, if only by one finger. One finger may also still
-            # drag what has slipped to the table; two have put it down.
+            # Held, or caught again in the air, if only by one finger: its next loss counts. One
+            # finger may also still drag what has slipped to the table; two have put it down.
             return fingers > 0 and (up or fingers < 2)
-        # A falling object that one finger catches is held again, so that its next loss counts.
-        caught = self._drop.candidate is not None and fingers > 0
-        return up and (fingers == 2 or caught)
+        return up and fingers == 2
 
     def update(self, facts: StepFacts) -> EventUpdate:
         """Take in one control step, in order."""

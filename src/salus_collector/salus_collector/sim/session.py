@@ -21,10 +21,12 @@ from salus_collector.sim.families.registry import build_disturbance
 from salus_collector.sim.report import EventReport
 from salus_data.action_space import ActionSpace
 from salus_data.episode import EpisodeRecord
-from salus_data.errors import ActionError
+from salus_data.errors import ActionError, FormatError
 from salus_data.types import Outcome, SupervisorStatus
 
 SECOND = 1_000_000_000  # [ns]
+LAST_STAMP = (2**31 - 1) * SECOND
+"""A ROS stamp holds no more [ns]."""
 STOP_WATCH = 1.0
 """Simulated seconds that a stopped arm is watched on [s]: what is already falling still lands, and
 a stop is no way out of a failure that has begun."""
@@ -120,7 +122,12 @@ class Session:
         return tuple(self._info.get("milestones", ()))
 
     def start(self, index: int) -> Frame:
-        """Begin the episode at that place of the collection; one that is running is cut off."""
+        """Begin the episode at that place of the collection; one that is running is cut off.
+
+        Raises:
+            FormatError: no stamp is left for so high an index; a running episode goes on.
+        """
+        self.check_index(index)
         if self._frame is not None:
             self.cut_off(Outcome.TRUNCATED, "a new episode was asked for")
         self.plan = plan_episode(self._root_seed, index, self._mix)
@@ -135,6 +142,12 @@ class Session:
         self._frame = Frame(0, self._first_stamp, observation)
         self._last_stamp = self._first_stamp
         return self._frame
+
+    def check_index(self, index: int) -> None:
+        """Raise FormatError where no stamp is left for an episode at that index."""
+        last = LAST_STAMP // self._slot() - 2
+        if not 0 <= index <= last:
+            raise FormatError(f"index is {index}; give 0 to {last}")
 
     def apply(
         self,

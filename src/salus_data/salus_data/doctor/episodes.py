@@ -101,7 +101,7 @@ def _faults(source: Source, record: EpisodeRecord, length: int) -> Iterator[_Fau
     yield from _step_faults(record, length)
     if source.contract is not None:
         yield from _onset_time_faults(record, source.contract.step_period)
-    if record.event_source == "last_step":
+    if record.event_source == "last_step" and record.onset_step >= 0:
         yield _Fault(
             Severity.WARNING,
             "event_assumed",

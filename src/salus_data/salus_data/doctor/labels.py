@@ -12,7 +12,10 @@ from salus_data.labels import compute_horizon_labels, label_digest
 from salus_data.schema import LABELS, VALID
 from salus_data.types import Outcome
 
-RELABEL = "compute them again from the events: salus relabel"
+RELABEL = (
+    "compute them again from the events: salus relabel (with --event-step last for a store of the "
+    "prototype)"
+)
 
 SOUND_SOURCES = ("physics", "human", "imported", "computed", "ground_truth")
 ASSUMED_SOURCES = ("last_step", "unknown", "mixed")

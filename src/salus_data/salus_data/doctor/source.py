@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from salus_data.contract import Contract
 from salus_data.doctor.findings import Finding, Severity
 from salus_data.episode import EpisodeRecord
-from salus_data.errors import FormatError
+from salus_data.errors import FormatError, reason
 from salus_data.schema import DATA, LABELS, VALID
 
 Rows = NDArray[Any]
@@ -156,7 +156,7 @@ class Source:
                 self.add(
                     Severity.ERROR,
                     "array_unreadable",
-                    f"rows {rows.start} to {rows.stop} of {name} cannot be read: {error!r}",
+                    f"rows {rows.start} to {rows.stop} of {name} cannot be read: {reason(error)}",
                     "a chunk is lost or damaged: restore it, or collect these episodes again",
                     field=name,
                 )
@@ -220,7 +220,7 @@ def _keys(source: Source, group: "zarr.Group") -> list[str]:
         source.add(
             Severity.ERROR,
             "array_unreadable",
-            f"the members of {group.path} cannot be listed: {error!r}",
+            f"the members of {group.path} cannot be listed: {reason(error)}",
             "the metadata are damaged: restore the folder",
             field=str(group.path),
         )
@@ -234,7 +234,7 @@ def _member(source: Source, group: "zarr.Group", name: str) -> Any:
         source.add(
             Severity.ERROR,
             "array_unreadable",
-            f"the metadata of {name} cannot be read: {error!r}",
+            f"the metadata of {name} cannot be read: {reason(error)}",
             "restore its zarr.json, or collect again",
             field=name,
         )
@@ -259,7 +259,7 @@ def _array(source: Source, root: "zarr.Group", name: str) -> Rows | None:
         source.add(
             Severity.ERROR,
             "array_unreadable",
-            f"{name} cannot be read: {error!r}",
+            f"{name} cannot be read: {reason(error)}",
             "a chunk is lost or damaged: restore it, or collect again",
             field=name,
         )

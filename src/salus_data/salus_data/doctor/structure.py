@@ -10,7 +10,7 @@ from salus_data.contract import Contract
 from salus_data.doctor.findings import Severity
 from salus_data.doctor.legacy_source import read_legacy
 from salus_data.doctor.source import Source, read_group
-from salus_data.errors import FormatError
+from salus_data.errors import FormatError, reason
 from salus_data.legacy import METADATA
 from salus_data.schema import (
     DATA,
@@ -41,7 +41,7 @@ def open_source(path: Path) -> Source:
         source.add(
             Severity.ERROR,
             "not_a_store",
-            f"the folder cannot be opened as a zarr group: {error!r}",
+            f"the folder cannot be opened as a zarr group: {reason(error)}",
             "give the folder that ends in .zarr; restore its zarr.json if that is damaged",
         )
         return source

@@ -3,6 +3,7 @@
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from salus_data.doctor.findings import Severity
 from salus_data.doctor.source import Rows, Source
@@ -267,12 +268,23 @@ def _check_supervisor(source: Source) -> None:
     state = source.read("supervisor_state")
     if state is None or state.ndim != 1:
         return
+    unknown = state == SupervisorStatus.UNKNOWN
+    ours = _recorded_by_salus(source)
     source.add_rows(
         Severity.ERROR,
         "supervisor_unknown",
-        state == SupervisorStatus.UNKNOWN,
+        unknown & ours,
         "supervisor_state is UNKNOWN: nobody knows whose action was executed",
         "record with supervisor_node in the command path; drop these episodes",
+        field="supervisor_state",
+    )
+    source.add_rows(
+        Severity.WARNING,
+        "supervisor_not_recorded",
+        unknown & ~ours,
+        "supervisor_state is UNKNOWN: what this was imported from does not say whether anything "
+        "but the policy acted, so that it did not is an assumption",
+        "state it beside every figure made from these episodes",
         field="supervisor_state",
     )
     source.add_rows(
@@ -298,3 +310,12 @@ def _check_supervisor(source: Source) -> None:
                 episode=i,
                 step=max(first, 0),
             )
+
+
+def _recorded_by_salus(source: Source) -> NDArray[np.bool_]:
+    """(N,) whether the row's episode comes from a graph in which a supervisor always sits."""
+    imported = np.zeros(len(source.ends), np.bool_)
+    for i, record in source.complete_records:
+        imported[i] = record.event_source not in ("", "physics")
+    ours: NDArray[np.bool_] = ~imported[source.episode_of_row]
+    return ours

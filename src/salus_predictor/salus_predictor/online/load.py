@@ -8,9 +8,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from salus_data.errors import FormatError, UnknownNameError
+from salus_data.yaml_file import read_yaml
 from salus_predictor.online.watched import WatchedModel
 
 GROUP: Final = "salus.models"
@@ -34,10 +33,7 @@ def load_watched(path: str) -> WatchedModel:
     if not described.is_file():
         hint = "this installation ships no model" if path == SHIPPED else "give a model's folder"
         raise FormatError(f"{described}: no such file; {hint}")
-    try:
-        data = yaml.safe_load(described.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise FormatError(f"{described}: not YAML: {' '.join(str(error).split())}") from error
+    data = read_yaml(described)
     kind = data.get("kind") if isinstance(data, dict) else None
     loaders = {entry.name: entry for entry in entry_points(group=GROUP)}
     if kind not in loaders:

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from salus_data.errors import FormatError
 from salus_data.types import FAILURE_TYPES
+from salus_data.yaml_file import read_yaml
 from salus_predictor.supervisor.intervention import Intervention
 
 Seconds = Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)]
@@ -129,13 +129,7 @@ def load_config(path: Path | str) -> SupervisorConfig:
     Raises:
         FormatError: names the file, the field, its value and what it may be.
     """
-    try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FormatError(f"{path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise FormatError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    return parse_config(data, str(path))
+    return parse_config(read_yaml(path), str(path))
 
 
 def parse_config(data: object, where: str) -> SupervisorConfig:

@@ -10,7 +10,11 @@ class RefusedError(SalusError):
         reasons: one line each: what was seen, and what to check.
     """
 
-    def __init__(self, reasons: list[str], way_out: str = "--force") -> None:
+    def __init__(
+        self,
+        reasons: list[str],
+        way_out: str = "--force trains all the same, and the model says so",
+    ) -> None:
         self.reasons = reasons
         self.way_out = way_out
         super().__init__(reasons)
