@@ -13,9 +13,9 @@ from salus_data.types import FAILURE_TYPES
 CONFIG = Path(__file__).parents[3] / "config"
 
 # Property names from the constructors of rviz_default_plugins (ros2/rviz, branch jazzy at 591594e:
-# grid, marker_array, path, pose and image displays, qos_profile_property.cpp, visualization_manager,
-# view_controller.cpp, frame_position_tracking and orbit view controllers), classes from
-# plugins_description.xml and panel_factory.cpp.
+# grid, marker_array, path, pose and image displays, qos_profile_property.cpp,
+# visualization_manager.cpp, view_controller.cpp, frame_position_tracking and orbit view
+# controllers), classes from plugins_description.xml and panel_factory.cpp.
 COMMON = {"Class", "Enabled", "Name", "Value"}
 TOPIC = {"Depth", "Durability Policy", "History Policy", "Reliability Policy", "Value"}
 PROPERTIES = {
