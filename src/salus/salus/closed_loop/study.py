@@ -97,8 +97,8 @@ def _rows(
         jobs = iter(todo)
         try:
             while True:
-                while len(waiting) < 2 * workers and (index := next(jobs, None)) is not None:
-                    waiting.add(executor.submit(run_in_worker, arm, index, pool))
+                while len(waiting) < 2 * workers and (job := next(jobs, None)) is not None:
+                    waiting.add(executor.submit(run_in_worker, arm, job, pool))
                 if not waiting:
                     return
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)

@@ -50,7 +50,7 @@ class Forest:
             left_of, values = _layout(tree)
             alive = [2**64 - 1] * max(bins, 1)
             for node, mask in left_of.items():
-                feature, threshold = tree["feature"][node], np.float32(tree["value"][node])
+                feature, threshold = tree["feature"][node], float(np.float32(tree["value"][node]))
                 if feature == last:
                     alive = [a & (~mask if b >= threshold else ~0) for b, a in enumerate(alive)]
                 else:
@@ -81,7 +81,8 @@ class Forest:
         values = self._leaves.take(leaf + self._first_leaf)
         # Along an axis that is not the last one numpy adds one after the other, as XGBoost does.
         rounds = values.reshape(len(alive), -1, self._classes)
-        return np.add.reduce(rounds, axis=1).astype(np.float64)
+        sums: NDArray[np.float64] = np.add.reduce(rounds, axis=1).astype(np.float64)
+        return sums
 
 
 def _layout(tree: dict[str, Any]) -> tuple[dict[int, int], list[float]]:
