@@ -28,6 +28,8 @@ from salus_predictor.training.fit import fit_predictor
 from salus_predictor.training.measure import made_up
 from salus_predictor.training.options import TrainOptions
 
+pytestmark = pytest.mark.timeout(600)  # workers import what policies need
+
 MIX = str(Path(__file__).parents[3] / "config" / "disturbances.yaml")
 ROW = Row(
     SUPERVISED,

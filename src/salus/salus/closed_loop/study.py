@@ -3,6 +3,8 @@
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -51,16 +53,17 @@ def run_study(
     file.drop([k for k, row in keep.items() if row.arm == RANDOM and row.pool != digest])
     if on_plan is not None:
         on_plan(sum(row.index in wanted for row in file.rows.values()))
-    # The random arm draws from what the whole supervised arm did.
-    for arm in (SUPERVISED, OFF, RANDOM):
-        drawn = pool_of(file.rows[SUPERVISED, i] for i in wanted) if arm == RANDOM else None
-        missing = [i for i in wanted if (arm, i) not in file.rows]
-        shared = list(_shared(settings, arm, missing, file.rows, drawn))
-        todo = sorted(set(missing) - {row.index for row in shared})
-        for row in chain(shared, _rows(settings, arm, todo, drawn, workers)):
-            file.add(row)
-            if on_row is not None:
-                on_row(row)
+    with _running(settings, workers) as run:
+        # The random arm draws from what the whole supervised arm did.
+        for arm in (SUPERVISED, OFF, RANDOM):
+            drawn = pool_of(file.rows[SUPERVISED, i] for i in wanted) if arm == RANDOM else None
+            missing = [i for i in wanted if (arm, i) not in file.rows]
+            shared = list(_shared(settings, arm, missing, file.rows, drawn))
+            todo = sorted(set(missing) - {row.index for row in shared})
+            for row in chain(shared, run(arm, todo, drawn)):
+                file.add(row)
+                if on_row is not None:
+                    on_row(row)
     return [file.rows[arm, i] for i in wanted for arm in ARMS]
 
 
@@ -79,33 +82,43 @@ def _shared(
             yield row
 
 
-def _rows(
-    settings: StudySettings, arm: str, todo: list[int], pool: Pool | None, workers: int
-) -> Iterator[Row]:
-    if workers == 1 or len(todo) < 2:
+type Run = Callable[[str, list[int], Pool | None], Iterator[Row]]
+"""Runs an arm on the seeds with these indices."""
+
+
+@contextmanager
+def _running(settings: StudySettings, workers: int) -> Iterator[Run]:
+    """Runs episodes in this process, or in several that start when there is something to do."""
+    if workers == 1:
         one_thread()
         runner = Runner(settings)
         try:
-            for index in todo:
-                yield runner.run(arm, index, pool)
+            yield lambda arm, todo, pool: (runner.run(arm, index, pool) for index in todo)
         finally:
             runner.close()
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, prepare_worker, (settings,)) as executor:
-        waiting: set[Future[Row]] = set()
-        jobs = iter(todo)
         try:
-            while True:
-                while len(waiting) < 2 * workers and (job := next(jobs, None)) is not None:
-                    waiting.add(executor.submit(run_in_worker, arm, job, pool))
-                if not waiting:
-                    return
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
+            yield partial(_spread, executor, workers)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _spread(
+    executor: ProcessPoolExecutor, workers: int, arm: str, todo: list[int], pool: Pool | None
+) -> Iterator[Row]:
+    """The rows in the order in which they are done; few are asked for ahead, to end soon."""
+    waiting: set[Future[Row]] = set()
+    jobs = iter(todo)
+    while True:
+        while len(waiting) < 2 * workers and (job := next(jobs, None)) is not None:
+            waiting.add(executor.submit(run_in_worker, arm, job, pool))
+        if not waiting:
+            return
+        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
 
 
 def warnings_of(settings: StudySettings, document: dict[str, Any]) -> list[str]:
