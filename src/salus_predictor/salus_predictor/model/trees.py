@@ -111,7 +111,7 @@ class TreesState:
         if self.forests is None:
             return trees.logits(features, np.empty(0, np.int64))
         hazard, outcome = self.forests
-        rows = [np.zeros((trees.horizons, trees.types + 2))] * len(features)
+        rows: list[Array] = [np.zeros((trees.horizons, trees.types + 2))] * len(features)
         if hazard is not None:
             rows = [hazard.margins(row) for row in features]
         return np.stack(rows), np.concatenate([outcome.margins(row) for row in features])
