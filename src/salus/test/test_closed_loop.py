@@ -13,8 +13,7 @@ from salus.closed_loop.figures import Pairs, figures, verdicts
 from salus.closed_loop.loop import FAULT, Spell, WatchedLoop
 from salus.closed_loop.page import write_page
 from salus.closed_loop.rows import OFF, RANDOM, SUPERVISED, Row, RowFile
-from salus.closed_loop.study import pool_of
-from salus.closed_loop.timetable import Pool, Timetable
+from salus.closed_loop.timetable import Pool, Timetable, pool_of
 from salus_collector.outcomes import end_of
 from salus_collector.plan import plan_episode
 from salus_collector.policy.expert import Expert

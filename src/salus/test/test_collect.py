@@ -128,22 +128,29 @@ def test_a_collection_that_was_killed_goes_on_where_it_stopped(one_worker, tmp_p
 
 @pytest.mark.parametrize(
     ("whom", "sent"),
-    [("all", signal.SIGINT), ("parent", signal.SIGTERM), ("parent", signal.SIGKILL)],
+    [
+        ("all", signal.SIGINT),  # Ctrl-C reaches every process of a terminal
+        ("all", signal.SIGTERM),  # a service manager may tell every process, too
+        ("parent", signal.SIGTERM),  # `kill` tells the first one
+        ("parent", signal.SIGKILL),
+    ],
 )
-def test_an_interrupted_collection_ends_with_all_its_workers_and_leaves_a_sound_store(
+def test_an_interrupted_collection_ends_with_all_its_workers_and_leaves_sound_stores(
     tmp_path, domain, whom, sent
 ):
-    process = start(tmp_path, domain, episodes=50)
-    store = tmp_path / "w0.zarr"
+    process = start(tmp_path, domain, episodes=50, workers=2)
+    stores = [tmp_path / f"w{worker}.zarr" for worker in range(2)]
     try:
         due = time.monotonic() + 120
-        while time.monotonic() < due and not store.exists():
+        while time.monotonic() < due and not all(store.exists() for store in stores):
+            assert process.poll() is None, "it ended before it was told to"
             time.sleep(0.05)
-        # Ctrl-C reaches every process of a terminal, `kill` and a service manager only the first.
         (os.killpg if whom == "all" else os.kill)(process.pid, sent)
-        process.communicate(timeout=40)  # its workers hold the other end of the pipe
+        # Ends when the last process that writes to the pipe has: parent and workers.
+        process.communicate(timeout=60)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode != 0
-    assert np.all(np.diff(Store.open(store).ends) > 0)
+    for store in stores:
+        assert np.all(np.diff(Store.open(store).ends) > 0)

@@ -12,8 +12,10 @@ from salus_data.types import FAILURE_TYPES
 
 CONFIG = Path(__file__).parents[3] / "config"
 
-# Property names from the constructors of rviz_default_plugins (ros2/rviz, branch jazzy: grid,
-# marker_array, path, pose and image displays, qos_profile_property.cpp, orbit view controller).
+# Property names from the constructors of rviz_default_plugins (ros2/rviz, branch jazzy at 591594e:
+# grid, marker_array, path, pose and image displays, qos_profile_property.cpp,
+# visualization_manager.cpp, view_controller.cpp, frame_position_tracking and orbit view
+# controllers), classes from plugins_description.xml and panel_factory.cpp.
 COMMON = {"Class", "Enabled", "Name", "Value"}
 TOPIC = {"Depth", "Durability Policy", "History Policy", "Reliability Policy", "Value"}
 PROPERTIES = {
@@ -66,6 +68,38 @@ PROPERTIES = {
         "Topic",
     },
 }
+LINE_STYLE = {"Line Width", "Value"}
+PANELS = {
+    f"rviz_common/{name}"
+    for name in ("Displays", "Help", "Selection", "Time", "Tool Properties", "Views")
+}
+TOOLS = {
+    f"rviz_default_plugins/{name}"
+    for name in ("FocusCamera", "Interact", "Measure", "MoveCamera", "PublishPoint", "Select")
+}
+GLOBAL = {"Background Color", "Fixed Frame", "Frame Rate"}
+VIEW = {
+    "Class",
+    "Distance",
+    "Enable Stereo Rendering",
+    "Focal Point",
+    "Focal Shape Fixed Size",
+    "Focal Shape Size",
+    "Invert Z Axis",
+    "Name",
+    "Near Clip Distance",
+    "Pitch",
+    "Target Frame",
+    "Value",
+    "Yaw",
+}
+SHOWS = {
+    "rviz_default_plugins/MarkerArray": {topic_names.SCENE, topic_names.RISK_MARKERS},
+    "rviz_default_plugins/Image": {topic_names.image_topic(c) for c in ("front", "wrist")},
+    "rviz_default_plugins/Path": {topic_names.CHUNK_PATH},
+    "rviz_default_plugins/Pose": {topic_names.EE_POSE},
+}
+"""Topics whose messages a class of displays can draw."""
 POLICIES = {
     "Durability Policy": {"Transient Local", "Volatile"},
     "History Policy": {"Keep Last", "Keep All"},
@@ -100,6 +134,34 @@ def test_displays_have_the_properties_that_rviz_knows(rviz: dict[str, Any]) -> N
     assert {"Scene", "Risk", "Front camera", "Wrist camera"} <= names
     fixed = rviz["Visualization Manager"]["Global Options"]["Fixed Frame"]
     assert fixed == "base_link"
+
+
+def test_panels_tools_and_the_view_are_those_that_rviz_has(rviz: dict[str, Any]) -> None:
+    manager = rviz["Visualization Manager"]
+    assert {panel["Class"] for panel in rviz["Panels"]} <= PANELS
+    assert {tool["Class"] for tool in manager["Tools"]} <= TOOLS
+    assert set(manager["Global Options"]) <= GLOBAL
+    view = manager["Views"]["Current"]
+    assert view["Class"] == "rviz_default_plugins/Orbit"
+    assert set(view) <= VIEW
+    assert set(view["Focal Point"]) == {"X", "Y", "Z"}
+    grid = next(d for d in manager["Displays"] if d["Class"].endswith("/Grid"))
+    assert set(grid["Line Style"]) == LINE_STYLE
+    # Docks are found by name: of a panel, or of a display that has a window of its own.
+    docks = {name for name, entry in rviz["Window Geometry"].items() if isinstance(entry, dict)}
+    images = {d["Name"] for d in manager["Displays"] if d["Class"].endswith("/Image")}
+    assert docks == images | {panel["Name"] for panel in rviz["Panels"]}
+
+
+def test_every_display_can_draw_and_hear_its_topic(rviz: dict[str, Any]) -> None:
+    for display in rviz["Visualization Manager"]["Displays"]:
+        if "Topic" not in display:
+            continue
+        topic = display["Topic"]
+        shown = {f"{topic_names.NAMESPACE}/{name}" for name in SHOWS[display["Class"]]}
+        assert topic["Value"] in shown, display["Name"]
+        # These are published every step and are not latched: who asks for that hears nothing.
+        assert topic["Durability Policy"] == "Volatile", display["Name"]
 
 
 def test_every_topic_of_rviz_is_one_of_the_graph(rviz: dict[str, Any]) -> None:

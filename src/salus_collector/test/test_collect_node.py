@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("salus_msgs.msg")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from probe import Probe
 from salus_msgs.msg import EpisodeEvent, PerceivedObjects, PolicyAction, RecordingStatus
@@ -84,6 +85,24 @@ def test_a_discarded_episode_is_reported_by_status_1_and_the_next_is_asked_for(g
     scene.say(RecordingStatus.STATE_COMMITTED, 1)
     assert graph.spin_until(lambda: scene.node.status is not None)
     assert scene.node.status == 1
+
+
+def test_its_diagnostics_tell_which_episode_runs_and_what_became_of_the_others(graph, tmp_path):
+    scene = Scene(graph, tmp_path)
+    told = []
+    scene.probe.create_subscription(
+        DiagnosticArray, topics.DIAGNOSTICS, lambda message: told.extend(message.status), 10
+    )
+    mine = lambda: [s for s in told if s.name.endswith("collect_node")]  # noqa: E731
+    assert graph.spin_until(mine)
+    assert mine()[-1].message == "waits for the other nodes"
+    scene.say(RecordingStatus.STATE_READY)
+    assert scene.asked_for([0])
+    scene.say(RecordingStatus.STATE_DISCARDED, 0, reason="messages missing")
+    assert scene.asked_for([0, 1])
+    assert graph.spin_until(lambda: mine()[-1].message == "episode 1")
+    values = {pair.key: pair.value for pair in mine()[-1].values}
+    assert (values["episodes_discarded"], values["drops"]) == ("1", "1")
 
 
 def test_episodes_in_any_store_of_the_folder_are_not_made_again(graph, tmp_path):

@@ -1,7 +1,8 @@
 """The few steps of history from which the robot's own signals are computed."""
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -43,6 +44,7 @@ class Step:
         gripper_command: 0 closed to 1 open.
         perceived: (10,) position, quaternion and extents of each of `layout.OBJECTS`.
         seen: for each of them, whether all ten numbers are there.
+        known: what was computed of this step alone and is asked for again, by name.
     """
 
     joint_position: Array
@@ -56,6 +58,7 @@ class Step:
     gripper_command: float
     perceived: dict[str, Array]
     seen: dict[str, bool]
+    known: dict[str, float] = field(default_factory=dict)
 
 
 class History:
@@ -129,16 +132,17 @@ class History:
 
     def _scaled(self, target: Array, joints: Array) -> tuple[Array, Array]:
         # A joint target counts from the middle of its range, so that 0 has no special meaning.
-        origin = self._center if self._joint_targets else 0.0
-        motion = target - joints if self._joint_targets else target
-        return (target - origin) / self._half_range, motion / self._half_range
+        if self._joint_targets:
+            return (target - self._center) / self._half_range, (target - joints) / self._half_range
+        motion = target / self._half_range
+        return motion, motion
 
     def commanded_displacement(self, steps: int) -> Array:
         """How far the actions executed in the last `steps` steps were to move, in their scale."""
         if self._joint_targets:
             return self[1].command - self[1 + steps].command
-        total: Array = np.sum([self[back].command for back in range(1, steps + 1)], axis=0)
-        return total[:3]
+        total: Array = reduce(np.add, [self[back].command[:3] for back in range(1, steps + 1)])
+        return total
 
     def achieved_displacement(self, steps: int) -> Array:
         """How far the robot moved in the last `steps` steps, in the scale of the action."""

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from salus_data.action_space import ActionSpace
 from salus_data.contract import Column
 from salus_data.errors import ContractMismatchError
-from salus_data.signal_history import History
+from salus_data.signal_history import History, Step
 from salus_data.types import Validity
 
 Array = NDArray[np.float64]
@@ -72,19 +72,32 @@ def _finger_gap(history: History) -> float:
     return float(history[0].finger_position.sum())
 
 
-def _object_distance(history: History, back: int) -> float:
-    step = history[back]
+def _of_step(compute: Callable[[Step], float]) -> Callable[[History, int], float]:
+    """A distance of the step `back` steps ago; the next step asks for it again, for a speed."""
+
+    def distance(history: History, back: int) -> float:
+        step = history[back]
+        known = step.known.get(compute.__name__)
+        if known is None:
+            known = step.known[compute.__name__] = compute(step)
+        return known
+
+    return distance
+
+
+@_of_step
+def _object_distance(step: Step) -> float:
     return _norm(step.perceived["object"][:3] - step.ee_position)
 
 
-def _horizontal_distance(history: History, name: str, back: int) -> float:
-    step = history[back]
-    return _norm((step.perceived[name][:3] - step.ee_position)[:2])
+@_of_step
+def _bin_distance(step: Step) -> float:
+    return _norm((step.perceived["bin"][:3] - step.ee_position)[:2])
 
 
-def _clearance(history: History, back: int) -> float:
+@_of_step
+def _clearance(step: Step) -> float:
     """Horizontal distance [m] from the gripper to the footprint of the obstacle's box."""
-    step = history[back]
     x, y, _, qx, qy, qz, qw, size_x, size_y, _ = step.perceived["obstacle"]
     # The box stands upright: of its rotation only the yaw matters, nor does the quaternion's norm.
     yaw = np.arctan2(2 * (qw * qz + qx * qy), qw * qw + qx * qx - qy * qy - qz * qz)
@@ -178,7 +191,7 @@ ROBOT_SIGNALS: Final = (
         "N",
         "Mean of the efforts of the two fingers; negative closes.",
         ("finger_left.effort", "finger_right.effort"),
-        lambda h: float(h[0].finger_effort.mean()),
+        lambda h: float(h[0].finger_effort.sum()) / 2,
     ),
     Signal(
         "joint_effort",
@@ -223,7 +236,7 @@ ROBOT_SIGNALS: Final = (
         "m",
         "Horizontal distance from the gripper to the perceived object.",
         ("object.x", "object.y", "ee.x", "ee.y"),
-        lambda h: _horizontal_distance(h, "object", 0),
+        lambda h: _norm((h[0].perceived["object"][:3] - h[0].ee_position)[:2]),
         perceives="object",
     ),
     Signal(
@@ -292,7 +305,7 @@ ROBOT_SIGNALS: Final = (
         "m",
         "Horizontal distance from the gripper to the centre of the perceived bin.",
         ("bin.x", "bin.y", "ee.x", "ee.y"),
-        lambda h: _horizontal_distance(h, "bin", 0),
+        lambda h: _bin_distance(h, 0),
         perceives="bin",
     ),
     Signal(
@@ -300,7 +313,7 @@ ROBOT_SIGNALS: Final = (
         "m/s",
         "Decrease of bin_distance between t-1 and t, over the step period.",
         ("bin.x", "bin.y", "ee.x", "ee.y"),
-        lambda h: _closing_speed(h, lambda g, back: _horizontal_distance(g, "bin", back)),
+        lambda h: _closing_speed(h, _bin_distance),
         history=1,
         perceives="bin",
     ),

@@ -1,5 +1,6 @@
 """How a SALUS node starts and ends as a process."""
 
+import gc
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -67,6 +68,9 @@ def _spin(create: Callable[[], Node]) -> int:
     try:
         node = create()
         _serving = True
+        # What was loaded stays: the collector need not look through it while steps wait.
+        gc.collect()
+        gc.freeze()
         executor = EventsExecutor()
         executor.add_node(node)
         served = node

@@ -2,7 +2,9 @@
 
 Three graphs play the same recorded episode in turn: `watched`, with predictor and supervisor as
 processes of their own; `gate`, the supervisor alone, which has its forecasts from the driver before
-the proposal comes; `relay`, a process that passes actions on and does nothing else.
+the proposal comes; `relay`, a process that passes actions on and does nothing else. In all of them
+the proposal comes `THINKS` after its observation. A step of the model alone is timed in this
+process.
 """
 
 import tempfile
@@ -20,6 +22,7 @@ from salus.bench.child import Child
 from salus.bench.collecting import Collected, collect
 from salus.bench.harness import Benchmark, Row
 from salus.bench.playback import PlaybackRobot, Played
+from salus.bench.steps import step_times
 from salus.bench.watched import Watched
 from salus.collecting.settings import shared_file
 from salus_data.errors import SalusError
@@ -32,7 +35,10 @@ from salus_ros.graph import Graph
 PATIENCE = 60.0  # [s]
 START = 300.0
 """Seconds in which nodes have to have started: a busy machine loads a model in a minute."""
-GATED_MS, FORECAST_MS, ADDED_MS, RATE = 5.0, 10.0, 2.0, 0.85
+THINKS = 0.02
+"""Seconds from an observation to its proposal, as a learnt policy takes them: what is measured
+begins with the proposal, and by then the observation has been heard."""
+GATED_MS, FORECAST_MS, ADDED_MS, STEP_MS, RATE = 5.0, 10.0, 2.0, 1.0, 0.85
 
 PREDICTOR = "salus_predictor.nodes.predictor_node"
 SUPERVISOR = "salus_predictor.nodes.supervisor_node"
@@ -49,8 +55,9 @@ class Times:
 def measure(watched: Watched, episodes: int, collected: int) -> Benchmark:
     """Play `episodes` episodes to every graph; then collect with and without a predictor."""
     model = watched.model
-    load_watched(model)
+    loaded = load_watched(model)
     played = watched.record()
+    alone = step_times(played, loaded, episodes)
     with claimed_domain() as domain, ExitStack() as stack:
         graphs = {
             name: stack.enter_context(playing(played, domain, name, model))
@@ -77,6 +84,11 @@ def measure(watched: Watched, episodes: int, collected: int) -> Benchmark:
         Row("supervisor alone, p99", p99["gate"], "ms", "a relay, p99", p99["relay"]),
         Row("proposal to gated action, median", float(np.median(action["watched"])), "ms",
             "a relay, median", float(np.median(action["relay"]))),
+    ]  # fmt: skip
+    rows += [
+        Row("a step of the model alone, p99", float(np.quantile(alone, 0.99)), "ms",
+            at_most=STEP_MS),
+        Row("a step of the model alone, median", float(np.median(alone)), "ms"),
     ]  # fmt: skip
     if collected:
         rows.append(_rates(watched, collected))
@@ -189,8 +201,7 @@ def _play(
         robot.observe(step)
         if forecasts is not None:
             forecasts.publish(_calm(robot, step))  # type: ignore[attr-defined]
-            # What is measured begins with the proposal: let the rest arrive.
-            graph.spin_for(0.002)
+        graph.spin_for(THINKS)
         robot.propose(step)
         if not graph.spin_until(lambda step=step: step in heard.actions, PATIENCE):  # type: ignore[misc]
             raise SalusError(f"no action for step {step} of {episode} within {PATIENCE:.0f} s")

@@ -1,5 +1,6 @@
 """What is kept of an episode, and the file that keeps it, so that a study can go on later."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -79,6 +80,11 @@ class Row:
         spells = tuple(Spell(**spell) for spell in data["spells"])
         names = {key: tuple(data[key]) for key in ("families", "bodies")}
         return cls(**data | {"spells": spells} | names)
+
+
+def digest(data: object) -> str:
+    """Names plain data: 16 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class RowFile:

@@ -1,11 +1,12 @@
 """Interventions at random times, as often and of the same kinds as a supervisor's own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from salus.closed_loop.loop import FAULT
+from salus.closed_loop.rows import Row, digest
 from salus_predictor.supervisor.intervention import Demand, Intervention
 from salus_predictor.supervisor.risk import Risk
 
@@ -23,6 +24,21 @@ class Pool:
     rate: float
 
 
+def pool_of(rows: Iterable[Row]) -> Pool:
+    """What the supervised arm did: its spells, and how often it began one."""
+    spells: list[tuple[str, int]] = []
+    free = 0
+    for row in sorted(rows, key=lambda row: row.index):
+        spells += [(spell.kind, spell.steps) for spell in row.spells]
+        free += max(0, row.steps - row.idle - sum(spell.steps for spell in row.spells))
+    return Pool(tuple(spells), len(spells) / max(free + len(spells), 1))
+
+
+def pool_digest(pool: Pool) -> str:
+    """Names a pool: rows drawn from another one are run again."""
+    return digest([pool.spells, pool.rate])
+
+
 class Timetable:
     """Asks for interventions of the pool, each step with the same probability.
 
@@ -38,6 +54,11 @@ class Timetable:
         self._random = np.random.default_rng([seed, 3])
         self._idle = idle_steps
         self.begin()
+
+    def asks(self, seed: int, idle_steps: int, steps: int) -> bool:
+        """Whether an episode of so many steps would be interfered with; then prepare another."""
+        self.prepare(seed, idle_steps)
+        return any(self.step(None) for _ in range(steps))
 
     def begin(self) -> None:
         """Begin the episode."""

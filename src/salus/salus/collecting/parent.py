@@ -51,10 +51,11 @@ class CollectionRun:
             self._show(queue, list(workers))
         except KeyboardInterrupt:
             self._console.print("interrupted; closing the stores (the same command goes on later)")
-            for process in workers:
+            started = [process for process in workers if process.pid is not None]
+            for process in started:
                 if process.is_alive():
                     process.terminate()  # a terminal has sent them SIGINT already, a kill has not
-            for process in workers:
+            for process in started:
                 process.join(PATIENCE)
                 if process.is_alive():
                     process.kill()

@@ -65,14 +65,18 @@ def closed_loop(
 ) -> None:
     """Run the same seeds without a supervisor, with it, and with stops at random times.
 
-    The supervisor is active, whatever the model was calibrated on. Exit status: 0 every aim met,
-    1 one was missed, 2 wrong use, 130 interrupted: the same command goes on.
+    The supervisor is active, whatever the model was calibrated on. An episode in which nobody
+    intervenes is the same in every arm and is run once, but for every eighth seed.
+
+    Exit status: 0 every aim met, 1 one was missed, 2 wrong use, 130 interrupted: the same command
+    goes on.
     """
     from rich.console import Console
 
     from salus.closed_loop.figures import Pairs, figures, verdicts
     from salus.closed_loop.page import write_page
-    from salus.closed_loop.study import StudySettings, warnings_of
+    from salus.closed_loop.settings import StudySettings
+    from salus.closed_loop.study import warnings_of
     from salus.collecting.settings import shared_file
     from salus_collector.policy.registry import absolute_policy, check_policy
     from salus_predictor.evaluation.protocol import write_json

@@ -16,6 +16,7 @@ from salus_collector.collection import CollectionProgress, indices_to_collect
 from salus_collector.nodes.wiring import Wiring
 from salus_data.types import FailureType, Outcome
 from salus_ros import topics
+from salus_ros.diagnostics import Diagnostics
 from salus_ros.node import run_node
 from salus_ros.parameters import declare, parameter
 
@@ -58,6 +59,8 @@ class CollectNode(Node):
         self._asked: Future | None = None
         self._ready = False
         self._wiring = Wiring(self)
+        self._diagnostics = Diagnostics(self)
+        self._diagnostics.ok("waits for the other nodes")
         self._moved = time.monotonic()
         self.status: int | None = None  # exit status once it is over
         self._reset = self.create_client(Reset, "reset")
@@ -76,10 +79,7 @@ class CollectNode(Node):
         elif self._current is None and self._may_start():
             self._next()
         elif time.monotonic() - self._moved > self._settings.stall_timeout:
-            self.get_logger().error(
-                f"nothing moved for {self._settings.stall_timeout:.0f} s: {self._silent()}"
-            )
-            self._finish(1)
+            self._fail(f"nothing moved for {self._settings.stall_timeout:.0f} s: {self._silent()}")
 
     def _may_start(self) -> bool:
         return self._ready and self._reset.service_is_ready() and self._wiring.whole()
@@ -98,6 +98,7 @@ class CollectNode(Node):
             self._current = None
             return
         self._current = self._todo.pop(0)
+        self._diagnostics.ok(f"episode {self._current}")
         self._asked = self._reset.call_async(Reset.Request(index=self._current))
         self._asked.add_done_callback(self._on_reset_answer)
 
@@ -105,15 +106,13 @@ class CollectNode(Node):
         answer = future.result()
         self._moved = time.monotonic()
         if answer is None or not answer.success:
-            self.get_logger().error(
-                f"reset was refused: {answer.message if answer else 'no answer'}"
-            )
-            self._finish(1)
+            self._fail(f"reset was refused: {answer.message if answer else 'no answer'}")
 
     def _on_step(self, message: PerceivedObjects) -> None:
         self._moved = time.monotonic()
         self._progress.step = int(message.step)
         self._progress.steps += 1
+        self._diagnostics.step()
         self._tell()
 
     def _on_recording(self, status: RecordingStatus) -> None:
@@ -121,8 +120,7 @@ class CollectNode(Node):
         if status.state == RecordingStatus.STATE_READY:
             self._ready = True
         elif status.state == RecordingStatus.STATE_FAILED:
-            self.get_logger().error(f"recording failed: {status.reason}")
-            self._finish(1)
+            self._fail(f"recording failed: {status.reason}")
         elif self._current is not None and status.index == self._current:
             self._count(status)
             self._next()
@@ -130,8 +128,11 @@ class CollectNode(Node):
     def _count(self, status: RecordingStatus) -> None:
         if status.state == RecordingStatus.STATE_COMMITTED:
             self._progress.outcomes[_outcome(status)] += 1
+            self._diagnostics.count("episodes_committed")
         else:
             self._progress.discarded.append((int(status.index), status.reason))
+            self._diagnostics.count("episodes_discarded")
+            self._diagnostics.dropped()
         self._progress.steps_recorded += int(status.rows)
         self.get_logger().info(self._progress.line())
         self._tell()
@@ -139,6 +140,11 @@ class CollectNode(Node):
     def _tell(self) -> None:
         if self._on_progress is not None:
             self._on_progress(self._progress)
+
+    def _fail(self, why: str) -> None:
+        self.get_logger().error(why)
+        self._diagnostics.error(why)
+        self._finish(1)
 
     def _finish(self, status: int) -> None:
         if self.status is None:

@@ -40,6 +40,9 @@ class Memory:
 
     A missing value (NaN) enters no statistic; `known` says so. Before a window is full it holds
     the steps there are.
+
+    An aggregate of a window is (5, B, K): count, sum, sum of squares, minus the minimum, maximum;
+    of an empty one (0, 0, 0, -inf, -inf).
     """
 
     def __init__(self, normalisation: Normalisation, batch: int = 1) -> None:
@@ -52,10 +55,10 @@ class Memory:
         shape = (self._batch, self._normalisation.size)
         self._step = 0
         self._values: Array = np.full((WINDOWS[0], *shape), np.nan)
-        # Per window the count, sum, sum of squares, minimum and maximum, as they were at each of
-        # the last steps; an empty window is (0, 0, 0, inf, -inf).
+        # What each of the last steps adds to a window; each window as it was at the last steps.
         empty = np.zeros((5, *shape))
-        empty[3], empty[4] = np.inf, -np.inf
+        empty[3:] = -np.inf
+        self._ones: Array = np.repeat(empty[None], WINDOWS[0], axis=0)
         self._tens: Array = np.repeat(empty[None], 2 * WINDOWS[0] + 1, axis=0)
         self._thirties: Array = np.repeat(empty[None], WINDOWS[1] + 1, axis=0)
 
@@ -63,6 +66,7 @@ class Memory:
         """Go on with the first `batch` episodes only; the others have ended."""
         self._batch = batch
         self._values = self._values[:, :batch]
+        self._ones = self._ones[:, :, :batch]
         self._tens = self._tens[:, :, :batch]
         self._thirties = self._thirties[:, :, :batch]
 
@@ -76,32 +80,46 @@ class Memory:
             (B, K * S) features, all S = len(STATISTICS) of the first signal first; finite.
         """
         value = self._normalisation.apply(np.asarray(signals, dtype=np.float64))  # (B, K)
-        recent = self._values[(self._step - RECENT) % WINDOWS[0]].copy()
-        self._values[self._step % WINDOWS[0]] = value
-        ten = _aggregate(self._values)
-        self._tens[self._step % len(self._tens)] = ten
-        ten_back, twenty_back = (
-            self._tens[(self._step - lag) % len(self._tens)] for lag in (WINDOWS[0], 2 * WINDOWS[0])
-        )
-        thirty = _join(_join(ten, ten_back), twenty_back)
-        self._thirties[self._step % len(self._thirties)] = thirty
-        thirty_back = self._thirties[(self._step - WINDOWS[1]) % len(self._thirties)]
-        self._step += 1
-
         known = np.isfinite(value)
-        out = np.empty((*value.shape, len(STATISTICS)))
-        out[..., 0] = np.where(known, value, 0.0)
-        out[..., 1] = known
+        recent = self._values[(self._step - RECENT) % WINDOWS[0]]
         change = value - recent
-        out[..., 2] = np.where(np.isfinite(change), change, 0.0)
-        place = 3
-        for window in (ten, thirty, _join(thirty, thirty_back)):
-            _describe(window, out[..., place : place + 4])
-            place += 4
-        out[..., place] = _drift(ten, ten_back)
-        out[..., place + 1] = _drift(ten, twenty_back)
-        out[..., place + 2] = _drift(thirty, thirty_back)
-        return out.reshape(len(value), -1)
+        self._values[self._step % WINDOWS[0]] = value
+        # (6, 5, B, K): the windows of 10, 30 and 60 steps, then what each is compared with.
+        windows = self._take(value, known)
+        count = np.maximum(windows[:, 0], 1)
+        mean = windows[:, 1] / count
+        table = np.empty((len(STATISTICS), *value.shape))
+        table[0] = np.where(known, value, 0.0)
+        table[1] = known
+        table[2] = np.where(np.isfinite(change), change, 0.0)
+        some = windows[:, 0] > 0
+        _describe(windows[:3], count[:3], mean[:3], some[:3], table[3:15])
+        table[15:17] = np.where(some[0] & some[3:5], mean[0] - mean[3:5], 0.0)
+        table[17] = np.where(some[1] & some[5], mean[1] - mean[5], 0.0)
+        return np.moveaxis(table, 0, -1).reshape(len(value), -1)
+
+    def _take(self, value: Array, known: NDArray[np.bool_]) -> Array:
+        """Windows (6, 5, B, K) of 10, 30, 60 steps, those of 10 before 10 and 20, 30 before 30."""
+        one = self._ones[self._step % len(self._ones)]
+        one[0] = known
+        one[1] = np.where(known, value, 0.0)
+        np.multiply(one[1], one[1], out=one[2])
+        one[3] = np.where(known, -value, -np.inf)
+        one[4] = np.where(known, value, -np.inf)
+        windows = np.empty((6, *one.shape))
+        ten, thirty, sixty, ten_back, twenty_back, thirty_back = windows
+        np.add.reduce(self._ones[:, :3], axis=0, out=ten[:3])
+        np.maximum.reduce(self._ones[:, 3:], axis=0, out=ten[3:])
+        self._tens[self._step % len(self._tens)] = ten
+        ten_back[:] = self._tens[(self._step - WINDOWS[0]) % len(self._tens)]
+        twenty_back[:] = self._tens[(self._step - 2 * WINDOWS[0]) % len(self._tens)]
+        _join(ten, ten_back, thirty)
+        _join(thirty, twenty_back, thirty)
+        self._thirties[self._step % len(self._thirties)] = thirty
+        thirty_back[:] = self._thirties[(self._step - WINDOWS[1]) % len(self._thirties)]
+        _join(thirty, thirty_back, sixty)
+        self._step += 1
+        return windows
 
 
 def feature_names(signals: tuple[str, ...]) -> tuple[str, ...]:
@@ -121,41 +139,19 @@ def extract(
     return features
 
 
-def _aggregate(values: Array) -> Array:
-    """(W, B, K) values to (5, B, K) count, sum, sum of squares, minimum, maximum."""
-    known = np.isfinite(values)
-    filled = np.where(known, values, 0.0)
-    return np.stack(
-        [
-            known.sum(axis=0, dtype=np.float64),
-            filled.sum(axis=0),
-            (filled * filled).sum(axis=0),
-            np.where(known, values, np.inf).min(axis=0),
-            np.where(known, values, -np.inf).max(axis=0),
-        ]
-    )
-
-
-def _join(first: Array, second: Array) -> Array:
+def _join(first: Array, second: Array, out: Array) -> None:
     """The aggregate of two windows that do not overlap."""
-    joined = first + second
-    np.minimum(first[3], second[3], out=joined[3])
-    np.maximum(first[4], second[4], out=joined[4])
-    return joined
+    np.add(first[:3], second[:3], out=out[:3])
+    np.maximum(first[3:], second[3:], out=out[3:])
 
 
-def _describe(window: Array, out: Array) -> None:
-    """Mean, standard deviation, minimum and maximum into (B, K, 4); 0 for an empty window."""
-    count = np.maximum(window[0], 1)
-    mean = window[1] / count
-    variance = np.maximum(window[2] / count - mean * mean, 0.0)
-    out[..., 0] = mean
-    out[..., 1] = np.sqrt(variance + _FLOOR)
-    out[..., 2] = np.where(window[0] > 0, window[3], 0.0)
-    out[..., 3] = np.where(window[0] > 0, window[4], 0.0)
-
-
-def _drift(now: Array, before: Array) -> Array:
-    """Difference of two means; 0 while one of them is empty."""
-    both = (now[0] > 0) & (before[0] > 0)
-    return np.where(both, now[1] / np.maximum(now[0], 1) - before[1] / np.maximum(before[0], 1), 0)
+def _describe(
+    windows: Array, count: Array, mean: Array, some: NDArray[np.bool_], out: Array
+) -> None:
+    """Mean, standard deviation, minimum and maximum of W windows into (4 W, B, K); 0 for empty."""
+    told = out.reshape(len(windows), 4, *mean.shape[1:])
+    variance = np.maximum(windows[:, 2] / count - mean * mean, 0.0)
+    told[:, 0] = mean
+    told[:, 1] = np.sqrt(variance + _FLOOR)
+    told[:, 2] = np.where(some, -windows[:, 3], 0.0)
+    told[:, 3] = np.where(some, windows[:, 4], 0.0)

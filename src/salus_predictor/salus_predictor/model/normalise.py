@@ -39,5 +39,6 @@ class Normalisation:
     def apply(self, values: Array) -> Array:
         """Normalised values, within +-BOUND; what is not finite becomes NaN."""
         with np.errstate(invalid="ignore"):
-            bounded = np.clip((values - self.mean) / self.scale, -BOUND, BOUND)
+            # np.clip, in two calls: it takes three times as long on a row.
+            bounded = np.minimum(np.maximum((values - self.mean) / self.scale, -BOUND), BOUND)
         return np.where(np.isfinite(values), bounded, np.nan)

@@ -3,11 +3,13 @@
 Person-period form: a row of features with the number of its bin is one example, its label what
 happened in the bin (Singer and Willett, Journal of Educational Statistics 18 (1993) 155). So the
 trees share what the bins have in common, and the cumulative incidence is monotone as always. A
-second booster answers the outcome. How they are stored: `trees_json.py`.
+second booster answers the outcome. How they are stored: `trees_json.py`; how one row is answered in
+a stream: `forest.py`.
 """
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -15,6 +17,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from salus_data.errors import FormatError
+from salus_predictor.model.forest import Forest
 from salus_predictor.model.trees_json import booster_of, plain
 
 Array = NDArray[np.float64]
@@ -68,31 +71,50 @@ class Trees:
     def start(self, batch: int) -> "TreesState":
         """Trees carry no state: what they remember is in the features."""
         del batch
-        return TreesState(self)
+        return TreesState(self, self.forests)
 
     def logits(self, features: NDArray[np.float32], ends: NDArray[np.int64]) -> tuple[Array, Array]:
         """Hazard logits (N, H, C + 2) and outcome logits (N, C + 1)."""
         del ends
-        return TreesState(self).step(features)
+        n = len(features)
+        outcome = _margins(self.outcome, features)
+        if self.hazard is None:
+            return np.zeros((n, self.horizons, self.types + 2)), outcome
+        hazards = _margins(self.hazard, person_period(features, self.horizons))
+        return hazards.reshape(n, self.horizons, -1), outcome
+
+    @cached_property
+    def forests(self) -> tuple[Forest | None, Forest] | None:
+        """Both boosters for one row at a time; None where a tree has too many leaves for that."""
+        try:
+            return (
+                None if self.hazard is None else Forest(plain(self.hazard), self.horizons),
+                Forest(plain(self.outcome)),
+            )
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True)
 class TreesState:
-    """Nothing, in the form that a recurrent model has it."""
+    """Nothing that changes, in the form that a recurrent model has it."""
 
     trees: Trees
+    forests: tuple[Forest | None, Forest] | None
 
     def keep(self, batch: int) -> None:
         """Nothing to do."""
 
     def step(self, features: NDArray[np.float32]) -> tuple[Array, Array]:
         """Logits (B, H, C + 2) and (B, C + 1) of features (B, F)."""
-        trees, n = self.trees, len(features)
-        outcome = _margins(trees.outcome, features)
-        if trees.hazard is None:
-            return np.zeros((n, trees.horizons, trees.types + 2)), outcome
-        hazards = _margins(trees.hazard, person_period(features, trees.horizons))
-        return hazards.reshape(n, trees.horizons, -1), outcome
+        trees = self.trees
+        if self.forests is None:
+            return trees.logits(features, np.empty(0, np.int64))
+        hazard, outcome = self.forests
+        rows: list[Array] = [np.zeros((trees.horizons, trees.types + 2))] * len(features)
+        if hazard is not None:
+            rows = [hazard.margins(row) for row in features]
+        return np.stack(rows), np.concatenate([outcome.margins(row) for row in features])
 
 
 def person_period(features: NDArray[np.float32], horizons: int) -> NDArray[np.float32]:

@@ -28,7 +28,8 @@ def expected_times(probability: Array, horizons: Array) -> Array:
     """
     edges = np.concatenate([[0.0], horizons])
     middle = (edges[1:] + edges[:-1]) / 2
-    share = np.diff(probability, axis=0, prepend=0.0)
+    share = probability.copy()
+    share[1:] -= probability[:-1]
     last = probability[-1]
     times: Array = np.full(probability.shape[1], np.nan)
     seen = last > NEGLIGIBLE

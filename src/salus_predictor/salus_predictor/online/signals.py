@@ -11,6 +11,8 @@ from salus_predictor.online.join import Array, StepParts
 
 Row = NDArray[np.float32]
 
+_REASONS = frozenset(map(int, Validity))
+
 
 class OnlineSignals:
     """The policy's own signals, then the robot's, in the order of the contract.
@@ -65,13 +67,12 @@ class OnlineSignals:
 
         An optional signal may have no value, with its reason, and any may while it warms up.
         """
-        for k, column in enumerate(self._columns):
+        for k in np.flatnonzero(~np.isfinite(row)):
+            column = self._columns[k]
             if column.name not in inputs:
                 continue
             reason = int(validity[k])
-            known = reason in tuple(Validity)
-            if np.isfinite(row[k]):
-                continue
+            known = reason in _REASONS
             if known and (
                 reason == Validity.WARMING_UP or (column.optional and reason != Validity.VALID)
             ):

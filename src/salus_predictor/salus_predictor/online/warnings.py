@@ -53,7 +53,9 @@ class Warnings:
 
     def step(self, probability: Array, levels: NDArray[np.uint8]) -> list[Crossing]:
         """What is raised and cleared at this step; both arrays are (H, C)."""
-        crossings = []
+        crossings: list[Crossing] = []
+        if not self._open and not (levels >= RiskLevel.ALARM).any():
+            return crossings
         for kind in range(probability.shape[1]):
             rows = np.flatnonzero(levels[:, kind] >= RiskLevel.ALARM)
             if rows.size:

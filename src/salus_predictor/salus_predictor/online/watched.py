@@ -1,6 +1,7 @@
 """A model as it is run: the predictor, its thresholds, and what it was calibrated on."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ class WatchedModel:
                 f"horizons and failure types ask for {shape}"
             )
 
-    @property
+    @cached_property
     def horizons(self) -> Array:
         """The model's horizons (H,) [s]."""
         contract = self.predictor.contract

@@ -126,12 +126,12 @@ class Gate:
 
     def on_joints(self, stamp: int, joints: Array, now: float) -> list[Release]:
         """Hear positions, velocities and efforts (27,) of joints and fingers."""
-        self._slots.at(stamp).joints = joints
+        self._slots.at(stamp).see(joints=joints)
         return self.on_time(now)
 
     def on_pose(self, stamp: int, pose: Array, now: float) -> list[Release]:
         """Hear the gripper's pose (7,) in the base frame."""
-        self._slots.at(stamp).pose = pose
+        self._slots.at(stamp).see(pose=pose)
         return self.on_time(now)
 
     def on_proposal(
@@ -243,7 +243,7 @@ class Gate:
         if supervisor.mode is not Mode.PASS_THROUGH or by_hand:
             if slot.observed_at is None:
                 return "observation"
-            if not slot.has_posture:
+            if slot.posture is None:
                 return "posture"
         if self._may_act(supervisor) and supervisor.gripper_known and not _finite(slot):
             return ""  # it holds whatever is proposed; a policy may well propose nothing

@@ -1,5 +1,6 @@
 """The path the arm came along: recorded while the policy moves it, gone back when it retreats."""
 
+import math
 from collections import deque
 from typing import Final
 
@@ -44,7 +45,7 @@ class Path:
 
 
 def _near(one: Posture, other: Posture, distance: float) -> bool:
+    way = one.position - other.position
     return bool(
-        np.linalg.norm(one.position - other.position) < distance
-        and np.abs(one.joints - other.joints).max() < 5 * distance
+        math.sqrt(way @ way) < distance and np.abs(one.joints - other.joints).max() < 5 * distance
     )

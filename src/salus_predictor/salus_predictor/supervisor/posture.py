@@ -1,6 +1,9 @@
 """Where the arm is, as the supervisor needs it."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +38,12 @@ class Posture:
             position[:7], state[EE_POSITION], state[EE_QUATERNION], float(position[7:].sum())
         )
 
-    @property
+    @cached_property
     def finite(self) -> bool:
-        """Whether every number is one."""
-        parts = (self.joints, self.position, self.quaternion, [self.width])
-        return all(bool(np.isfinite(part).all()) for part in parts)
+        """Whether every number is one; asked for several times a step."""
+        parts = (self.joints, self.position, self.quaternion)
+        numbers = chain([self.width], *(part.tolist() for part in parts))
+        return all(map(math.isfinite, numbers))
 
     @property
     def opening(self) -> float:

@@ -1,5 +1,6 @@
 """From forecasts to demands: thresholds, debounce, hysteresis, cooldown and the budget."""
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +11,8 @@ from salus_data.errors import ContractMismatchError
 from salus_predictor.supervisor.config import Level, Rule, SupervisorConfig
 from salus_predictor.supervisor.intervention import Demand, Intervention
 from salus_predictor.supervisor.risk import Risk, RiskLevel
+
+_LEVELS = {"elevated": RiskLevel.ELEVATED, "alarm": RiskLevel.ALARM}
 
 TOLERANCE = 1e-6
 """Seconds by which a horizon may exceed `within`, for rounding."""
@@ -72,16 +75,14 @@ class RuleBook:
         return demands
 
     def _ask(self, rule: Rule, now: _Progress, risk: Risk | None) -> Demand | None:
-        reached, cleared, what, kind = False, False, "", -1
+        reached, cleared, row, kind = False, False, -1, -1
         if risk is not None:
             row = horizon_of(rule, risk)
-            kind, probability = _largest(rule, risk, row)
+            kind = _largest(rule, risk, row)
             reached = _at_least(rule.level, risk, row, kind)
             cleared = not _at_least(
                 rule.level if rule.clear_below is None else rule.clear_below, risk, row, kind
             )
-            name = risk.failure_types[kind]
-            what = f"{name} {probability:.2f} within {risk.horizons[row]:.2f} s ({rule.name})"
         if now.active_for >= 0:
             now.active_for += 1
             over = now.active_for >= self._steps(rule.max_time)
@@ -91,10 +92,15 @@ class RuleBook:
             return now.demand
         now.cooldown = max(0, now.cooldown - 1)
         now.reached = now.reached + 1 if reached else 0
-        if not reached or now.cooldown or now.reached <= self._steps(rule.debounce):
+        waits = now.cooldown or now.reached <= self._steps(rule.debounce)
+        if risk is None or not reached or waits:
             return None
         self._fired += 1
         now.active_for, now.activation = 0, self._fired
+        what = (
+            f"{risk.failure_types[kind]} {risk.probability[row, kind]:.2f} within "
+            f"{risk.horizons[row]:.2f} s ({rule.name})"
+        )
         now.demand = self._charge(Demand(rule.intervention, what, self._fired, kind))
         return now.demand
 
@@ -125,28 +131,27 @@ def horizon_of(rule: Rule, risk: Risk) -> int:
             f"rule {rule.name!r} is about {rule.type}; the model knows "
             f"{', '.join(risk.failure_types)}"
         )
-    rows = np.flatnonzero(risk.horizons <= rule.within + TOLERANCE)
-    if not rows.size:
+    # Horizons grow strictly.
+    row = bisect_right(risk.horizons.tolist(), rule.within + TOLERANCE) - 1
+    if row < 0:
         shown = ", ".join(f"{h:.3f}" for h in risk.horizons)
         raise ContractMismatchError(
             f"rule {rule.name!r} asks within {rule.within} s; the model's horizons are {shown} s"
         )
-    return int(rows[-1])
+    return row
 
 
-def _largest(rule: Rule, risk: Risk, row: int) -> tuple[int, float]:
-    """Number and probability of the failure type the rule is about, the likeliest for `any`."""
+def _largest(rule: Rule, risk: Risk, row: int) -> int:
+    """Number of the failure type that the rule is about, the likeliest for `any`."""
     if rule.type != "any":
-        kind = risk.failure_types.index(rule.type)
-    else:
-        # The level counts first: thresholds differ between types.
-        kind = int(np.lexsort((risk.probability[row], risk.levels[row]))[-1])
-        if isinstance(rule.level, float):
-            kind = int(np.argmax(risk.probability[row]))
-    return kind, float(risk.probability[row, kind])
+        return risk.failure_types.index(rule.type)
+    if isinstance(rule.level, float):
+        return int(np.argmax(risk.probability[row]))
+    # The level counts first: thresholds differ between types.
+    return int(np.lexsort((risk.probability[row], risk.levels[row]))[-1])
 
 
 def _at_least(level: Level, risk: Risk, row: int, kind: int) -> bool:
     if isinstance(level, str):
-        return bool(risk.levels[row, kind] >= RiskLevel[level.upper()])
+        return int(risk.levels[row, kind]) >= _LEVELS[level]
     return bool(risk.probability[row, kind] >= level)

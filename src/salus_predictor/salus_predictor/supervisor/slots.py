@@ -32,6 +32,7 @@ class Slot:
         episode, step: which it is; empty and -1 until a message has said so.
         observed_at: wall time [s] at which the observation was numbered; None before.
         proposed_at: wall time [s] at which the proposal came.
+        posture: where the arm is; None until both messages about it have come.
     """
 
     stamp: int
@@ -40,20 +41,18 @@ class Slot:
     observed_at: float | None = None
     proposed_at: float | None = None
     proposal: Proposal | None = None
-    joints: Array | None = field(default=None, repr=False)  # (27,) positions, velocities, efforts
-    pose: Array | None = field(default=None, repr=False)  # (7,)
+    joints: Array | None = field(default=None, repr=False)
+    pose: Array | None = field(default=None, repr=False)
+    posture: Posture | None = field(default=None, repr=False)
 
-    @property
-    def posture(self) -> Posture | None:
-        """Where the arm is; None until both messages have come."""
-        if self.joints is None or self.pose is None:
-            return None
-        return Posture.from_state(np.concatenate([self.joints, self.pose]))
-
-    @property
-    def has_posture(self) -> bool:
-        """Whether both messages about the arm have come."""
-        return self.joints is not None and self.pose is not None
+    def see(self, *, joints: Array | None = None, pose: Array | None = None) -> None:
+        """Take positions, velocities and efforts (27,) or the pose (7,); the last ones count."""
+        if joints is not None:
+            self.joints = joints
+        if pose is not None:
+            self.pose = pose
+        if self.joints is not None and self.pose is not None:
+            self.posture = Posture.from_state(np.concatenate([self.joints, self.pose]))
 
 
 class Slots:
