@@ -55,7 +55,7 @@ def measure(bags: Sequence[Path], rounds: int) -> Benchmark:
         opened = Store.open(store)
         size = sum(folder_bytes(p) if p.is_dir() else p.stat().st_size for p in bags) / 1e6
         bare, imported = min(found["bare"]), min(found["import"])
-        few = _first_episodes(opened, scratch / "few.zarr", LEROBOT_EPISODES)
+        few = first_episodes(opened, scratch / "few.zarr", LEROBOT_EPISODES)
         stored = folder_bytes(store) / 1e6
         rows = [
             Row("import", imported, "s", "bare read", bare, at_most=IMPORT_TARGET),
@@ -86,7 +86,7 @@ def _import(bags: Sequence[Path], store: Path) -> float:
     return seconds
 
 
-def _first_episodes(store: Store, path: Path, count: int) -> Store:
+def first_episodes(store: Store, path: Path, count: int) -> Store:
     """A store of the first episodes."""
     images = {
         name.removeprefix(IMAGE_PREFIX): (store.array(name).shape[1], store.array(name).shape[2])
@@ -94,7 +94,10 @@ def _first_episodes(store: Store, path: Path, count: int) -> Store:
         if name.startswith(IMAGE_PREFIX)
     }
     names = [name for name in store.names if name not in (LABELS, VALID)]
-    with StoreWriter.open(path, store.contract, images=images or None, provenance={}) as writer:
+    embedding = store.array("embedding").shape[1] if "embedding" in names else 0
+    with StoreWriter.open(
+        path, store.contract, images=images or None, provenance={}, embedding_size=embedding
+    ) as writer:
         for episode, record in enumerate(store.records[:count]):
             writer.hold(record, {name: store.read(name, episode) for name in names})
         writer.commit()

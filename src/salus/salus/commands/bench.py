@@ -191,6 +191,30 @@ def bag(
         harness.run("bag", run, as_json=as_json)
 
 
+@app.command("round-trip")
+def round_trip(
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes that are collected.")] = 50,
+    policy: Watching = "smolvla",
+    localiser: Localiser = "shipped",
+    image_size: Shown = 128,
+    lerobot_episodes: Annotated[
+        int, typer.Option(min=1, help="Of those, how many go through LeRobot, twice.")
+    ] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Collect into a store and a bag, import the bag, export to LeRobot: equal, bit for bit?
+
+    SmolVLA with the shipped predictor, whose supervisor may act (ten minutes for 50 episodes).
+    """
+    from salus.bench.round_trip import measure
+
+    harness.run(
+        "round-trip",
+        lambda: measure(episodes, policy, localiser, image_size, lerobot_episodes),
+        as_json=as_json,
+    )
+
+
 @app.command("train")
 def train(
     stores: Annotated[
