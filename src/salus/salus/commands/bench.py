@@ -173,7 +173,9 @@ def bag(
         typer.Argument(help="Bags such as out/run1/bags/w0_0; without one, some are collected."),
     ] = None,
     episodes: Annotated[int, typer.Option(min=2, help="Episodes that are collected.")] = 12,
-    rounds: Rounds = 3,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Times that import and bare read take turns; medians count.")
+    ] = 5,
     as_json: AsJson = False,
 ) -> None:
     """Import against a bare read, storage, reads against LeRobotDataset (some minutes)."""
@@ -195,8 +197,8 @@ def bag(
 def round_trip(
     episodes: Annotated[int, typer.Option(min=1, help="Episodes that are collected.")] = 50,
     policy: Watching = "smolvla",
-    localiser: Localiser = "shipped",
-    image_size: Shown = 128,
+    localiser: Localiser = "",
+    image_size: Shown = 64,
     lerobot_episodes: Annotated[
         int, typer.Option(min=1, help="Of those, how many go through LeRobot, twice.")
     ] = 2,
