@@ -30,12 +30,15 @@ WINDOW = 10
 """Steps that are read at a time."""
 READS = 100
 """Windows of one measurement; a tenth of them where each takes ten times as long."""
-LEROBOT_EPISODES = 2
-"""Episodes that are exported; LeRobot writes some ten frames a second."""
 
 
-def measure(bags: Sequence[Path], rounds: int) -> Benchmark:
+def measure(bags: Sequence[Path], rounds: int, lerobot_episodes: int) -> Benchmark:
     """Everything of `salus bench bag`.
+
+    Args:
+        bags: sound ones of SALUS.
+        rounds: times that import and bare read take turns.
+        lerobot_episodes: that are exported, and read in windows beside LeRobot; 0 for neither.
 
     Raises:
         FormatError: a path is no bag, or not a sound one.
@@ -59,18 +62,20 @@ def measure(bags: Sequence[Path], rounds: int) -> Benchmark:
             Spent(median(one.wall for one in times), median(one.cpu for one in times))
             for times in (found["bare"], found["import"])
         )
-        few = first_episodes(opened, scratch / "few.zarr", LEROBOT_EPISODES)
         stored = folder_bytes(store) / 1e6
         rows = [
             Row("import", imported.wall, "s", "bare read", bare.wall, at_most=IMPORT_TARGET),
             Row("import, processor time", imported.cpu, "s", "bare read", bare.cpu),
             Row("import", size / imported.wall, "MB/s", "bare read", size / bare.wall),
             Row("store", stored, "MB", "bag (MCAP, zstd)", size),
-            Row("windows of the store", _store_rate(few), "1/s", "bag", _bag_rate(few, bags[0])),
-            *_lerobot_rows(few, scratch),
         ]
+        if lerobot_episodes:
+            few = first_episodes(opened, scratch / "few.zarr", lerobot_episodes)
+            rate = _store_rate(few)
+            rows.append(Row("windows of the store", rate, "1/s", "bag", _bag_rate(few, bags[0])))
+            rows += _lerobot_rows(few, scratch)
     facts = {"rounds": rounds, "episodes": len(opened), "rows": opened.n_rows, "window": WINDOW}
-    return Benchmark("bag", tuple(rows), facts | {"lerobot_episodes": len(few)})
+    return Benchmark("bag", tuple(rows), facts | {"lerobot_episodes": lerobot_episodes})
 
 
 def _bare_read(bags: Sequence[Path]) -> None:

@@ -176,6 +176,9 @@ def bag(
     rounds: Annotated[
         int, typer.Option(min=1, help="Times that import and bare read take turns; medians count.")
     ] = 5,
+    lerobot_episodes: Annotated[
+        int, typer.Option(min=0, help="Exported and read beside LeRobot (ten frames/s); 0: none.")
+    ] = 2,
     as_json: AsJson = False,
 ) -> None:
     """Import against a bare read, storage, reads against LeRobotDataset (some minutes)."""
@@ -186,9 +189,9 @@ def bag(
 
         def run() -> harness.Benchmark:
             if bags:
-                return measure(bags, rounds)
+                return measure(bags, rounds, lerobot_episodes)
             collect(Path(scratch), episodes, 1, bag=True)
-            return measure([Path(scratch, "bags", "w0_0")], rounds)
+            return measure([Path(scratch, "bags", "w0_0")], rounds, lerobot_episodes)
 
         harness.run("bag", run, as_json=as_json)
 
