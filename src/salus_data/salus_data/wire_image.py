@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from salus_data.errors import FormatError
 
+IMAGE_TYPE: Final = "sensor_msgs/msg/Image"
 _LITTLE_ENDIAN: Final = b"\x00\x01"
 """First two bytes of CDR as every ROS 2 machine of today writes it; two more hold options."""
 _START: Final = 4  # alignment counts from behind them
@@ -41,7 +42,7 @@ class WireImage(NamedTuple):
     data: memoryview
 
 
-def decode_image(message: bytes) -> WireImage:
+def decode_image(message: bytes | memoryview) -> WireImage:
     """Read a serialised sensor_msgs/Image.
 
     Raises:
@@ -67,12 +68,12 @@ def decode_image(message: bytes) -> WireImage:
     return WireImage(Header(Stamp(sec, nanosec), frame), height, width, encoding, data)
 
 
-def _text(message: bytes, at: int, length: int) -> tuple[str, int]:
+def _text(message: bytes | memoryview, at: int, length: int) -> tuple[str, int]:
     """A string of so many bytes, its final zero among them, and where it ends."""
     end = at + length
     if not length or end > len(message) or message[end - 1]:
         raise ValueError(f"no string of {length} bytes at byte {at}")
-    return message[at : end - 1].decode(), end
+    return str(message[at : end - 1], "utf-8"), end
 
 
 def _aligned(at: int) -> int:

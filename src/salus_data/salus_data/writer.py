@@ -7,7 +7,8 @@ for writing, and no reader ever sees it.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from salus_data.episode import EpisodeRecord
 from salus_data.errors import ContractMismatchError, FormatError, SalusError
 from salus_data.labels import compute_horizon_labels
 from salus_data.lock import WriterLock
+from salus_data.row_files import FramesAhead, append_rows
 from salus_data.schema import (
     DATA,
     ENDS,
@@ -40,7 +42,7 @@ LOCK_FILE: Final = "meta/episode_ends/writer.lock"
 """Inside an array's folder, where zarr does not take it for an unknown member of a group."""
 
 HELD_BYTES: Final = 128 << 20
-"""Size of the episodes that are held at most [bytes]."""
+"""Size of the episodes that are held at most, without their images [bytes]."""
 
 
 class StoreWriteError(SalusError, OSError):
@@ -81,6 +83,8 @@ class StoreWriter:
         self._episodes = _array(root, RECORDS)
         self._episode_ends = _array(root, ENDS)
         self._cut_tails()
+        images = {n: self._rows[n] for n, spec in self._specs.items() if spec.is_image}
+        self._frames = FramesAhead(images, self._ends[-1] if self._ends else 0)
 
     @classmethod
     def open(
@@ -145,11 +149,12 @@ class StoreWriter:
         self.commit()
 
     def hold(self, record: EpisodeRecord, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Check one whole episode and keep it in memory for `commit`; arguments as of `append`.
+        """Check one whole episode and keep it for `commit`; arguments as of `append`.
 
         An episode costs some thirty files to replace, however short it is, and several that are
-        committed together cost no more than one. When HELD_BYTES are reached, all are committed,
-        and so they are at the end of a `with` block that ends without an error.
+        committed together cost no more than one. Images are written ahead, behind the last
+        commit, where no reader looks. When HELD_BYTES are reached, all are committed, and so they
+        are at the end of a `with` block that ends without an error.
 
         Raises:
             FormatError: something does not fit; it is not held.
@@ -166,10 +171,14 @@ class StoreWriter:
                 f"{self.path}: episode {record.id} (index {record.index}) is already in the store"
             )
         rows = check_episode(self.contract, self._specs, record, arrays)
+        self._frames.take_from(rows)
         self._held.append((record, rows))
         self._held_bytes += sum(values.nbytes for values in rows.values())
         if self._held_bytes >= HELD_BYTES:
             self.commit()
+        elif self._frames.full:
+            with self._writing():
+                self._frames.write()
 
     def commit(self) -> None:
         """Write the episodes that are held; a reader meets all of them at once.
@@ -186,21 +195,28 @@ class StoreWriter:
             ends, records, self.contract.horizons, len(self.contract.failure_types)
         )
         start = self._ends[-1] if self._ends else 0
-        self._incomplete = True
-        try:
-            for name in self._specs:
-                _append_rows(self._rows[name], start, [rows[name] for _, rows in self._held])
-            _append_rows(self._rows[LABELS], start, [labels])
-            _append_rows(self._rows[VALID], start, [valid])
+        with self._writing():
+            self._frames.write()
+            for name in self._held[0][1]:
+                append_rows(self._rows[name], start, [rows[name] for _, rows in self._held])
+            append_rows(self._rows[LABELS], start, [labels])
+            append_rows(self._rows[VALID], start, [valid])
             self._commit(records, (start + ends).tolist())
-        except OSError as error:
-            raise StoreWriteError(
-                f"{self.path}: episode {', '.join(r.id for r in records)} could not be written: "
-                f"{error}. {len(self._ends)} committed episodes are intact; make room and open "
-                "the store again"
-            ) from error
         self._held.clear()
         self._held_bytes = 0
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """While the store is changed: whatever interrupts it leaves a writer that takes no more."""
+        self._incomplete = True
+        try:
+            yield
+        except OSError as error:
+            held = ", ".join(record.id for record, _ in self._held)
+            raise StoreWriteError(
+                f"{self.path}: episode {held} could not be written: {error}. {len(self._ends)} "
+                "committed episodes are intact; make room and open the store again"
+            ) from error
         self._incomplete = False
 
     def _require_complete(self) -> None:
@@ -271,23 +287,6 @@ class StoreWriter:
         facts = label_attributes(self.contract, self._ends, self._records)
         for name in (LABELS, VALID):
             self._rows[name] = self._rows[name].update_attributes(facts)
-
-
-def _append_rows(array: "zarr.Array[Any]", start: int, parts: Sequence[NDArray[Any]]) -> None:
-    """Lengthen an array and write its last rows, one file at a time.
-
-    zarr writes several files at once and, when one fails, leaves the others running; they could
-    then hit a store that has been opened again since. One at a time, a failure is the end of it.
-    """
-    values = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    stop = start + len(values)
-    array.resize((stop, *array.shape[1:]))
-    file_rows = (array.shards or array.chunks)[0]
-    while start < stop:
-        boundary = min(stop, (start // file_rows + 1) * file_rows)
-        array[start:boundary] = values[: boundary - start]
-        values = values[boundary - start :]
-        start = boundary
 
 
 def _array(root: "zarr.Group", name: str) -> "zarr.Array[Any]":

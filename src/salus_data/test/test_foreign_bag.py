@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from salus_data.bags.foreign import import_foreign_bags
 from salus_data.bags.topic_map import load_topic_map
@@ -255,3 +255,72 @@ def test_a_wrong_map_is_refused_in_one_line(tmp_path, changes, what):
         load_topic_map(write_map(tmp_path / "map.yaml", **changes))
     assert "map.yaml" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+SERVICE_EVENT = """service_msgs/ServiceEventInfo info
+std_srvs/srv/SetBool_Request[<=1] request
+std_srvs/srv/SetBool_Response[<=1] response
+================================================================================
+MSG: service_msgs/ServiceEventInfo
+uint8 event_type
+builtin_interfaces/Time stamp
+char[16] client_gid
+int64 sequence_number
+================================================================================
+MSG: std_srvs/srv/SetBool_Request
+bool data
+================================================================================
+MSG: std_srvs/srv/SetBool_Response
+bool success
+string message
+"""
+
+
+def service_log(stamp: int, success: bool):
+    """One call as rosbag2 records it: request and response, each by client and by server."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    store.register(get_types_from_msg(SERVICE_EVENT, "std_srvs/srv/SetBool_Event"))
+    kinds, found = store.types, []
+    for kind in range(4):
+        now = stamp + 1000 * kind
+        info = kinds["service_msgs/msg/ServiceEventInfo"](
+            kind,
+            kinds["builtin_interfaces/msg/Time"](now // 10**9, now % 10**9),
+            np.arange(16, dtype=np.uint8),
+            7,
+        )
+        asked = [kinds["std_srvs/srv/msg/SetBool_Request"](True)] if kind < 2 else []
+        answered = [kinds["std_srvs/srv/msg/SetBool_Response"](success, "")] if kind > 1 else []
+        name = "std_srvs/srv/msg/SetBool_Event"
+        event = kinds[name](info, asked, answered)
+        found.append((now + 5_000_000, bytes(store.serialize_cdr(event, name))))
+    return found
+
+
+@pytest.mark.parametrize(("success", "imported"), [(True, 1), (False, 0)])
+def test_the_log_of_a_service_tells_how_an_episode_ended(tmp_path, success, imported):
+    messages = [m for m in robot_messages(("",)) if m[0] != "/phase"]
+    with Writer(tmp_path / "robot", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        kinds = dict.fromkeys((topic, kind) for topic, kind, _, _ in messages)
+        connections = {t: writer.add_connection(t, kind, typestore=STORE) for t, kind in kinds}
+        for topic, kind, time, message in messages:
+            writer.write(connections[topic], time, STORE.serialize_cdr(message, kind))
+        log = writer.add_connection(
+            "/done/_service_event",
+            "std_srvs/srv/SetBool_Event",
+            msgdef=SERVICE_EVENT,
+            rihs01="RIHS01_" + "0" * 64,
+        )
+        for time, data in service_log(START + 12 * STEP - 7000, success):
+            writer.write(log, time, data)
+    done = {"topic": "/done/_service_event", "field": "response.success", "equals": True}
+    the_map = write_map(
+        tmp_path / "map.yaml", episodes={"divided_by": "whole_bag"}, outcomes={"success": done}
+    )
+    report = import_foreign_bags([tmp_path / "robot"], tmp_path / "s.zarr", the_map)
+    assert len(report.imported) == imported
+    if imported:
+        (record,) = Store.open(tmp_path / "s.zarr").records
+        assert (record.outcome, record.onset_step) == (Outcome.SUCCESS, 12)
+    else:
+        assert "no event says how it ended" in report.lost[0].reason

@@ -1,6 +1,9 @@
 """Store to LeRobot and back: equal bit for bit; LeRobot's own reader gives the same numbers."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +147,29 @@ def test_video_changes_frames_a_little_and_nothing_else(exported, tmp_path: Path
     assert differences(one, other) == [f"episode {record.id}: image_front differs"]
     distance = np.abs(one.read("image_front", 0).astype(int) - other.read("image_front", 0))
     assert distance.mean() < 12
+
+
+def test_lerobots_own_trainer_takes_the_dataset(tmp_path: Path) -> None:
+    """Two steps of ACT with a small, untrained backbone; nothing is fetched."""
+    contract, record = make_contract(cameras=("front",)), make_record(0, length=12)
+    arrays = make_arrays(contract, record, length=12, frame=(32, 32))
+    store = tmp_path / "store.zarr"
+    with StoreWriter.open(store, contract, images={"front": (32, 32)}, provenance={}) as writer:
+        writer.hold(record, {k: v for k, v in arrays.items() if k != "image_wrist"})
+    export_dataset(StoreView(store), tmp_path / "dataset")
+    small = ("chunk_size=4", "n_action_steps=4", "dim_model=16", "n_heads=2", "latent_dim=4")
+    layers = ("dim_feedforward=16", "n_encoder_layers=1", "n_vae_encoder_layers=1")
+    policy = ("type=act", "device=cpu", "push_to_hub=false", "pretrained_backbone_weights=null")
+    options = [f"--policy.{option}" for option in (*policy, *small, *layers)]
+    options += ["--dataset.repo_id=any/name", f"--dataset.root={tmp_path / 'dataset'}"]
+    options += ["--steps=2", "--batch_size=2", "--num_workers=0", "--log_freq=1"]
+    options += [f"--output_dir={tmp_path / 'out'}", "--env_eval_freq=0"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lerobot.scripts.lerobot_train", *options],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert list((tmp_path / "out").rglob("model.safetensors"))

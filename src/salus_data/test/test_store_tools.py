@@ -11,7 +11,7 @@ from salus_data.compare import differences
 from salus_data.errors import ContractMismatchError, FormatError, UnknownNameError
 from salus_data.info import store_info
 from salus_data.merge import merge_stores
-from salus_data.show import write_episode_page
+from salus_data.show import ShownForecasts, write_episode_page
 from salus_data.show.labels import label_bands, runs
 from salus_data.show.page import find_episode
 from salus_data.store import Store
@@ -107,6 +107,21 @@ def test_the_page_of_an_episode_needs_nothing_else(tmp_path, two_stores):
     assert "collision within 20 steps" in text
     assert text.count("data:image/jpeg") >= 2 * view.length(number)
     assert not re.search(r'(src|href)="https?:', text)
+
+
+def test_forecasts_stand_on_the_page_of_their_episode(tmp_path, two_stores):
+    view = StoreView(two_stores)
+    contract, length = view.contract, view.length(1)
+    shape = (length, len(contract.horizons), len(contract.failure_types))
+    probability = np.linspace(0, 1, length * shape[1] * shape[2]).reshape(shape)
+    page = tmp_path / "page.html"
+    shown = ShownForecasts("my model", probability)
+    text = write_episode_page(view, 1, page, shown).read_text(encoding="utf-8")
+    assert "<h2>Forecasts</h2>" in text
+    assert "my model" in text
+    assert text.count(f"within {contract.horizons[-1]} steps") >= len(contract.failure_types)
+    with pytest.raises(FormatError, match="my model"):
+        write_episode_page(view, 1, page, ShownForecasts("my model", probability[1:]))
 
 
 def test_an_episode_is_found_by_id_or_index(two_stores):

@@ -45,10 +45,11 @@ def collect(
     model: str = "",
     supervise: str = "shadow",
     bag: bool = False,
+    config: Path | None = None,
 ) -> Collected:
     """Collect mixed episodes below `out`, on ROS domains that nobody else uses.
 
-    With a model, predictor and supervisor watch.
+    With a model, predictor and supervisor watch. `config` replaces config/collect.yaml.
 
     Raises:
         SalusError: the collection did not end.
@@ -63,7 +64,7 @@ def collect(
         disturbances=str(shared_file("config", "disturbances.yaml")),
         realtime=realtime,
         image_size=image_size,
-        config=shared_file("config", "collect.yaml"),
+        config=config or shared_file("config", "collect.yaml"),
         model=model,
         supervise=supervise,
         bag=bag,

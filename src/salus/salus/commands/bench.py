@@ -173,7 +173,12 @@ def bag(
         typer.Argument(help="Bags such as out/run1/bags/w0_0; without one, some are collected."),
     ] = None,
     episodes: Annotated[int, typer.Option(min=2, help="Episodes that are collected.")] = 12,
-    rounds: Rounds = 3,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Times that import and bare read take turns; medians count.")
+    ] = 5,
+    lerobot_episodes: Annotated[
+        int, typer.Option(min=0, help="Exported and read beside LeRobot (ten frames/s); 0: none.")
+    ] = 2,
     as_json: AsJson = False,
 ) -> None:
     """Import against a bare read, storage, reads against LeRobotDataset (some minutes)."""
@@ -184,11 +189,35 @@ def bag(
 
         def run() -> harness.Benchmark:
             if bags:
-                return measure(bags, rounds)
+                return measure(bags, rounds, lerobot_episodes)
             collect(Path(scratch), episodes, 1, bag=True)
-            return measure([Path(scratch, "bags", "w0_0")], rounds)
+            return measure([Path(scratch, "bags", "w0_0")], rounds, lerobot_episodes)
 
         harness.run("bag", run, as_json=as_json)
+
+
+@app.command("round-trip")
+def round_trip(
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes that are collected.")] = 50,
+    policy: Watching = "smolvla",
+    localiser: Localiser = "",
+    image_size: Shown = 64,
+    lerobot_episodes: Annotated[
+        int, typer.Option(min=1, help="Of those, how many go through LeRobot, twice.")
+    ] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Collect into a store and a bag, import the bag, export to LeRobot: equal, bit for bit?
+
+    SmolVLA with the shipped predictor, whose supervisor may act (ten minutes for 50 episodes).
+    """
+    from salus.bench.round_trip import measure
+
+    harness.run(
+        "round-trip",
+        lambda: measure(episodes, policy, localiser, image_size, lerobot_episodes),
+        as_json=as_json,
+    )
 
 
 @app.command("train")

@@ -41,11 +41,16 @@ def replay(
     from rclpy.parameter import Parameter
     from rich.console import Console
 
+    from salus_data.bags.source import Bag
     from salus_predictor.nodes.predictor_node import PredictorNode
     from salus_predictor.nodes.replay_node import ReplayNode
+    from salus_predictor.online.load import load_watched
     from salus_ros.node import spin
 
     known = model if model == "shipped" else str(Path(model).resolve())
+    # What cannot be read is told before anything of ROS is there.
+    load_watched(known)
+    Bag(bag).close()
     rclpy.init(args=["--ros-args", "-r", f"__ns:={namespace}", "--log-level", "warn"])
     nodes: list[Node] = []
     executor = EventsExecutor()

@@ -92,10 +92,14 @@ def show(
     out: Annotated[
         Path | None, typer.Option(help="The page to write [default: out/episode-ID.html].")
     ] = None,
+    model: Annotated[
+        str,
+        typer.Option(help="Also show what this model forecasts: a folder, or `shipped`."),
+    ] = "",
 ) -> None:
-    """Write a self-contained page of one episode: frames, signals and labels on one timeline.
+    """Write a self-contained page of one episode: frames, signals, labels, forecasts.
 
-    Exit status: 0 written, 2 wrong use, no such episode, or stores that cannot be read.
+    Exit status: 0 written, 2 wrong use, no such episode, stores or a model that cannot be read.
     """
     from salus_data.show import write_episode_page
     from salus_data.show.page import find_episode
@@ -104,4 +108,17 @@ def show(
     view = StoreView(stores)
     number = find_episode(view, episode)
     page = out or Path("out") / f"episode-{view.records[number].id}.html"
-    typer.echo(f"{write_episode_page(view, number, page).resolve()}")
+    forecasts = _forecasts(model, stores, number) if model else None
+    typer.echo(f"{write_episode_page(view, number, page, forecasts).resolve()}")
+
+
+def _forecasts(model: str, stores: list[Path], episode: int) -> Any:
+    """What a model says of one episode of the stores."""
+    from salus_data.show import ShownForecasts
+    from salus_predictor.model.reading import load_predictor
+    from salus_predictor.online.load import model_folder
+    from salus_predictor.steps import StepData
+
+    predictor = load_predictor(model_folder(model))
+    data = StepData.read(stores).subset([episode])
+    return ShownForecasts(model, predictor.predict(data).probability)

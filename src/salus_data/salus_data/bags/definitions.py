@@ -43,20 +43,28 @@ class BagTypes:
         self.store = get_typestore(Stores.ROS2_JAZZY)
         self._connections = {c.msgtype: c for c in reversed(list(connections))}
 
-    def learn(self, name: str) -> None:
-        """Make sure that a type of the bag is known.
+    def learn(self, bag_name: str) -> str:
+        """Make sure that a type of the bag is known; returns its name in `store`.
 
         Raises:
             FormatError: its definition is not in the bag or cannot be parsed.
         """
+        name = _library_name(bag_name)
         if name in self.store.fielddefs:
-            return
+            return name
         try:
-            self.store.register(_types(self._connections[name]))
+            self.store.register(_types(self._connections[bag_name]))
         except Exception as error:
-            raise FormatError(f"the definition of {name} cannot be parsed: {error}") from error
+            raise FormatError(f"the definition of {bag_name} cannot be parsed: {error}") from error
         if name not in self.store.fielddefs:
-            raise FormatError(f"the bag does not hold the definition of {name}")
+            raise FormatError(f"the bag does not hold the definition of {bag_name}")
+        return name
+
+
+def _library_name(name: str) -> str:
+    """A service's event, `pkg/srv/NAME_Event`, is called `pkg/srv/msg/NAME_Event` there."""
+    folder, _, short = name.rpartition("/")
+    return name if folder.endswith("/msg") else f"{folder}/msg/{short}"
 
 
 def _types(connection: Connection) -> "Typesdict":

@@ -141,7 +141,7 @@ def _hear_event(table: Table, message: Any, raw: RawMessage) -> None:
         episode = table.episode(str(message.episode_id))
         if episode.end is not None and episode.end_data != raw.data:
             episode.blame("it ends twice, and the two ends differ: which is true is not known")
-        episode.end, episode.end_data = message, raw.data
+        episode.end, episode.end_data = message, bytes(raw.data)
         if int(message.outcome) == _DISCARDED:
             episode.blame(f"discarded when it was recorded: {message.reason}")
 

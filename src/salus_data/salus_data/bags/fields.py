@@ -13,14 +13,23 @@ from salus_data.errors import FormatError
 _CHANNELS: Final = {"rgb8": 3, "bgr8": 3, "mono8": 1}
 
 
+class NothingThereError(FormatError):
+    """Raised when a field lies in a sequence of messages that has none."""
+
+
 def lookup(message: Any, path: str) -> Any:
-    """What stands at `a.b.c` of a message.
+    """What stands at `a.b.c` of a message; in a sequence of messages the first one counts.
 
     Raises:
+        NothingThereError: a sequence on the way is empty.
         FormatError: there is no such field; the message lists those there are.
     """
     value = message
     for part in path.split("."):
+        if isinstance(value, list):
+            if not value:
+                raise NothingThereError(f"{path!r} lies in a sequence that is empty")
+            value = value[0]
         names = _names(value) if is_dataclass(value) else []
         if part not in names:
             raise FormatError(

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from salus_data.bags.fields import lookup
+from salus_data.bags.fields import NothingThereError, lookup
 from salus_data.bags.human_labels import HumanLabel
 from salus_data.bags.source import Bag, RawMessage
 from salus_data.bags.topic_map import Event, TopicMap
 from salus_data.errors import FormatError
-from salus_data.messages import NANOSECONDS, stamp_of
+from salus_data.messages import NANOSECONDS, stamp_of, to_nanoseconds
 from salus_data.types import FAILURE_TYPES, NO_FAILURE, Outcome
 
 SPACING: Final = (0.5, 1.5)
@@ -45,17 +45,30 @@ class PlannedEpisode:
 
 @dataclass
 class _Heard:
-    """What was heard on the step topic and the topics of events: (stamp, log time) and more."""
+    """What was heard: steps (stamp -> log time), events (stamp, meaning), calls of services."""
 
     steps: dict[int, int] = field(default_factory=dict)
     events: list[tuple[int, str]] = field(default_factory=list)
+    calls: set[tuple[str, tuple[bytes, int] | None]] = field(default_factory=set)
 
 
 def stamp_in(topic_map: TopicMap, message: Any, raw: RawMessage) -> int:
-    """The time [ns] at which a message joins; the log time where it has no header."""
-    if topic_map.stamp == "log" or not hasattr(message, "header"):
+    """The time [ns] at which a message joins; the log time where it has no stamp of its own."""
+    if topic_map.stamp == "log":
         return raw.time
-    return stamp_of(message)
+    if hasattr(message, "header"):
+        return stamp_of(message)
+    if _call(message) is not None:
+        return to_nanoseconds(message.info.stamp)
+    return raw.time
+
+
+def _call(message: Any) -> tuple[bytes, int] | None:
+    """Which call of a service a message of its log (`/NAME/_service_event`) is about."""
+    info = getattr(message, "info", None)
+    if not all(hasattr(info, name) for name in ("stamp", "client_gid", "sequence_number")):
+        return None
+    return bytes(info.client_gid), int(info.sequence_number)
 
 
 def plan(bag: Bag, topic_map: TopicMap, labels: Sequence[HumanLabel]) -> list[PlannedEpisode]:
@@ -90,11 +103,14 @@ def _listen(bag: Bag, topic_map: TopicMap) -> _Heard:
             stamp = stamp_in(topic_map, message, raw)
             if raw.topic == topic_map.step_topic:
                 heard.steps.setdefault(stamp, raw.time)
-            heard.events += [
-                (stamp, name)
-                for name, event in events
-                if event.topic == raw.topic and _happened(event, message)
-            ]
+            call = _call(message)
+            for name, event in events:
+                if event.topic != raw.topic or not _happened(event, message):
+                    continue
+                # Client and server log the same call; it happened once.
+                if call is None or (name, call) not in heard.calls:
+                    heard.events.append((stamp, name))
+                    heard.calls.add((name, call))
         except FormatError as error:
             bag.problems.append(f"{raw.topic}: a message was refused: {error}")
     heard.events = sorted(set(heard.events))
@@ -104,7 +120,10 @@ def _listen(bag: Bag, topic_map: TopicMap) -> _Heard:
 def _happened(event: Event, message: Any) -> bool:
     if event.field is None:
         return True
-    value = lookup(message, event.field)
+    try:
+        value = lookup(message, event.field)
+    except NothingThereError:
+        return False
     return type(value) is type(event.equals) and bool(value == event.equals)
 
 

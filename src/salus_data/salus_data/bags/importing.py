@@ -16,7 +16,7 @@ from salus_data.bags.episodes import (
     read_table,
 )
 from salus_data.bags.report import ImportReport
-from salus_data.bags.source import Bag
+from salus_data.bags.source import Bag, RawMessage
 from salus_data.bags.writer import PROVENANCE_KEY
 from salus_data.episode import EpisodeRecord
 from salus_data.errors import FormatError, SalusError
@@ -24,6 +24,7 @@ from salus_data.joining.assembler import Assembler, channels
 from salus_data.joining.commit import EpisodeSink
 from salus_data.joining.parts import feed, step_topics
 from salus_data.messages import record_from_message, stamp_of
+from salus_data.wire_image import IMAGE_TYPE, decode_image
 from salus_data.writer import StoreWriteError
 
 OPEN_EPISODES: Final = 3
@@ -199,7 +200,7 @@ class _BagJoin:
                 progress(_PROGRESS_EVERY)
             topic = self._topics[raw.topic]
             try:
-                message = self._bag.decode(raw)
+                message = self._decode(topic, raw)
                 whole = feed(self._assembler, topic, message)
             except FormatError as error:
                 self._refused[raw.topic, str(error)] += 1
@@ -217,6 +218,12 @@ class _BagJoin:
         progress(count % _PROGRESS_EVERY)
         self._report.messages += count
         self._bag.shortfall(read + Counter(self._table.read))
+
+    def _decode(self, topic: str, raw: RawMessage) -> Any:
+        """The message; an image as the live recorder reads it, without a copy of its pixels."""
+        if raw.type == IMAGE_TYPE and topics.camera_of(topic) is not None:
+            return decode_image(raw.data)
+        return self._bag.decode(raw)
 
     def _tell(self) -> None:
         """Put into the report what was wrong with single messages, and the open episodes."""
@@ -242,14 +249,12 @@ class _BagJoin:
                 self._commit(name)
 
     def _commit(self, episode: str) -> None:
-        try:
-            record, joined = self._assembler.take(episode)
-        except FormatError as error:
-            self._report.lose(self._bag.path, episode, str(error))
-            return
+        record, rows = self._assembler.take_rows(episode)
         self._settle()
-        self._episode, self._rows = episode, len(joined["stamp"])
-        self._written = self._writing.submit(self._sink.hold, record, joined)
+        self._episode, self._rows = episode, len(rows.stamps)
+        self._written = self._writing.submit(
+            lambda: self._sink.hold(record, rows.stacked()),
+        )
 
     def _settle(self) -> None:
         """Wait for the episode that is being written, and note what came of it."""

@@ -24,8 +24,9 @@ from rosbags.rosbag2.storage_mcap import (
     decompress,
     get_msgdef,
     get_qos,
-    msgsrc,
 )
+
+from salus_data.bags.chunks import chunk_messages, unpacked_ahead
 
 _MAGIC: Final = b"\x89MCAP0\r\n"
 _HEADER, _FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
@@ -74,7 +75,9 @@ class DamagedMcapReader(McapReader):
             self.problems.append(f"{self.file.name}: {error}; read record by record instead")
             self._walk()
 
-    def read(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
+    def read(
+        self, connections: Collection[Connection]
+    ) -> Iterator[tuple[Connection, int, bytes | memoryview]]:
         """Every message that can be read, chunk by chunk in the order of writing.
 
         Unlike the library's `messages`, it does not sort across chunks and goes on behind damage.
@@ -85,23 +88,30 @@ class DamagedMcapReader(McapReader):
         if not self.chunks:
             yield from self._guarded(self.messages_scan(connections), "its messages")
             return
-        for chunk in self.chunks:
-            if chunk.channel_count and not wanted.keys() & chunk.channel_count.keys():
+        chunks = (
+            chunk
+            for chunk in self.chunks
+            if not chunk.channel_count or wanted.keys() & chunk.channel_count.keys()
+        )
+        for chunk, content in unpacked_ahead(self.bio.fileno(), chunks):
+            try:
+                messages = chunk_messages(content.result(), wanted)
+            except DAMAGED as error:
+                self._note(f"the chunk at byte {chunk.chunk_start_offset}", error)
                 continue
-            start, stop = 0, 2**63
-            found = msgsrc(chunk, wanted, start, stop, self.bio)
-            what = f"the chunk at byte {chunk.chunk_start_offset}"
-            for time, _, connection, data in self._guarded(found, what):
-                if connection is not None and data is not None:
-                    yield connection, time, data
+            for time, connection, data in messages:
+                yield connection, time, data
 
     def _guarded(self, messages: Iterator[Any], what: str) -> Iterator[Any]:
         try:
             yield from messages
         except DAMAGED as error:
-            problem = f"{self.file.name}: {what} cannot be read: {error}"
-            if problem not in self.problems:
-                self.problems.append(problem)
+            self._note(what, error)
+
+    def _note(self, what: str, error: Exception) -> None:
+        problem = f"{self.file.name}: {what} cannot be read: {error}"
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def _walk(self) -> None:
         """Find schemas, channels and chunks without an index, up to the first cut record."""

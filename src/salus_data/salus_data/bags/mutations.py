@@ -212,7 +212,8 @@ def mutate(bag: Path, out: Path, name: str, random: Random) -> None:
         IN_FILES[name](out, random)
         return
     with Bag(bag) as source:
-        messages = IN_MESSAGES[name](list(source.messages(source.types)), random)
+        recorded = [message.kept() for message in source.messages(source.types)]
+        messages = IN_MESSAGES[name](recorded, random)
         writer = BagWriter(out, source.typestore)
         for topic, kind in source.types.items():
             if any(message.topic == topic for message in messages):

@@ -80,7 +80,7 @@ class Replay:
     def messages(self) -> Iterator[Played]:
         """Every message of a known topic, also those that are not played back."""
         for raw in self.bag.messages(self._relative.keys()):
-            yield Played(self._relative[raw.topic], raw.time, raw.data)
+            yield Played(self._relative[raw.topic], raw.time, bytes(raw.data))
 
 
 class Lockstep:

@@ -21,16 +21,25 @@ from salus_data.errors import FormatError
 
 SUFFIXES: Final = (".mcap", ".db3", ".mcap.zstd", ".db3.zstd")
 _METADATA: Final = "metadata.yaml"
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's where it is installed: a bag's metadata is a large part of opening it."""
 _UNREADABLE: Final = (*DAMAGED, OSError, apsw.Error, zstd.ZstdError)
 
 
 class RawMessage(NamedTuple):
-    """One message as it lies in the bag; `time` is its log time [ns]."""
+    """One message as it lies in the bag; `time` is its log time [ns].
+
+    `data` may be a view, which keeps the messages around it in memory, too; `kept` does not.
+    """
 
     topic: str
     type: str
     time: int
-    data: bytes
+    data: bytes | memoryview
+
+    def kept(self) -> "RawMessage":
+        """The same with bytes of its own, for those who keep it."""
+        return self._replace(data=bytes(self.data))
 
 
 class Bag:
@@ -93,9 +102,9 @@ class Bag:
         Raises:
             FormatError: the bytes are not a message of that type.
         """
-        self._types.learn(message.type)
+        name = self._types.learn(message.type)
         try:
-            return self._types.store.deserialize_cdr(message.data, message.type)
+            return self._types.store.deserialize_cdr(bytes(message.data), name)
         except Exception as error:  # generated code raises whatever the bytes provoke
             raise FormatError(f"not a {message.type}: {error}") from error
 
@@ -149,7 +158,7 @@ class Bag:
         """What metadata.yaml says, field by field; without it the files alone are read."""
         try:
             text = (self.path / _METADATA).read_text(encoding="utf-8")
-            facts = yaml.safe_load(text)["rosbag2_bagfile_information"]
+            facts = yaml.load(text, _LOADER)["rosbag2_bagfile_information"]  # noqa: S506 - both are safe
             files = [str(name) for name in facts["relative_file_paths"]]
             self._compressed_messages = str(facts.get("compression_mode")).lower() == "message"
             for entry in facts["topics_with_message_count"]:

@@ -59,7 +59,7 @@ class BagWriter:
             topic, msgtype, typestore=self._typestore, offered_qos_profiles=qos
         )
 
-    def write(self, topic: str, time: int, data: bytes) -> None:
+    def write(self, topic: str, time: int, data: bytes | memoryview) -> None:
         """Append one serialised message with its log time [ns].
 
         Raises:

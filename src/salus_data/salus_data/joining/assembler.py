@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from salus_data.contract import Contract
 from salus_data.episode import EpisodeRecord
-from salus_data.errors import FormatError
+from salus_data.joining.rows import EpisodeRows
 
 JOINTS: Final = "joints"
 EE: Final = "ee"
@@ -246,21 +246,22 @@ class Assembler:
             ValueError: it is not whole; look at `whole` first.
             FormatError: the rows of a channel differ in shape; it is closed all the same.
         """
+        record, rows = self.take_rows(episode_id)
+        return record, rows.stacked()
+
+    def take_rows(self, episode_id: str | None = None) -> tuple[EpisodeRecord, EpisodeRows]:
+        """Close a whole episode: its record and its rows, which another thread may stack.
+
+        Raises:
+            ValueError: it is not whole; look at `whole` first.
+        """
         episode = self._episode(episode_id)
         if episode is None or episode.record is None or not self.is_whole(episode.id):
             raise ValueError("the episode is not whole")
         stamps = [episode.stamps[step] for step in range(episode.steps)]
-        rows = [self._rows[stamp] for stamp in stamps]
-        record = episode.record
+        rows = EpisodeRows(self._channels, stamps, [self._rows[stamp] for stamp in stamps])
         self.drop(episode.id)
-        arrays = {}
-        for name in self._channels:
-            values = [row[name] for row in rows]
-            if len(shapes := {np.shape(value) for value in values}) > 1:
-                raise FormatError(f"{name} has rows of different shapes {sorted(shapes)}")
-            arrays[name] = np.stack(values)
-        arrays["stamp"] = np.array(stamps, np.int64)
-        return record, arrays
+        return episode.record, rows
 
     def drop(self, episode_id: str | None = None) -> None:
         """Close an open episode without keeping it."""

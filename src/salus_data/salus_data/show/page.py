@@ -15,9 +15,10 @@ from PIL import Image
 
 from salus_data import __version__
 from salus_data.errors import UnknownNameError
+from salus_data.show.forecasts import ShownForecasts
 from salus_data.show.labels import label_bands
 from salus_data.summary.pictures import cameras
-from salus_data.summary.stories import story
+from salus_data.summary.stories import Story, story
 from salus_data.summary.timelines import Panel, panel
 from salus_data.types import SupervisorStatus
 from salus_data.view import StoreView
@@ -43,19 +44,22 @@ def find_episode(view: StoreView, name: str) -> int:
     raise UnknownNameError("episode", name, shown)
 
 
-def write_episode_page(view: StoreView, episode: int, out_html: Path) -> Path:
-    """Write the page of one episode: frames, actions, signals and labels on one time axis.
+def write_episode_page(
+    view: StoreView, episode: int, out_html: Path, forecasts: ShownForecasts | None = None
+) -> Path:
+    """Write the page of one episode: frames, actions, signals, labels on one time axis.
 
     Args:
         view: the stores.
         episode: number in the view, 0 .. E-1.
         out_html: the page; its folder is made, a page that is there is replaced at once.
+        forecasts: of a model, drawn above the labels; None for none.
 
     Returns:
         `out_html`.
 
     Raises:
-        FormatError: the store cannot be read.
+        FormatError: the store cannot be read, or the forecasts are of another episode.
     """
     record = view.records[episode]
     told = story(view, episode)
@@ -78,6 +82,8 @@ def write_episode_page(view: StoreView, episode: int, out_html: Path) -> Path:
         store=str(view.locate(episode)[0].path),
         facts=_facts(record.to_json()),
         bands=label_bands(view, episode),
+        forecast=_forecast_story(view, told, forecasts),
+        model=forecasts.model if forecasts else "",
         cameras=[name.removeprefix("image_") for name in names],
         steps=steps,
         frames={name: _frames(view, name, episode, steps) for name in names},
@@ -88,6 +94,13 @@ def write_episode_page(view: StoreView, episode: int, out_html: Path) -> Path:
     partial.write_text(text, encoding="utf-8")
     partial.replace(out_html)
     return out_html
+
+
+def _forecast_story(view: StoreView, told: Story, forecasts: ShownForecasts | None) -> Story | None:
+    """The same episode with its forecasts for panels."""
+    if forecasts is None:
+        return None
+    return replace(told, panels=tuple(forecasts.panels(view.contract, told.length)))
 
 
 def _more_panels(view: StoreView, episode: int, drawn: tuple[Panel, ...]) -> list[Panel]:

@@ -73,6 +73,11 @@ def panel(title: str, unit: str, values: Array) -> Panel:
     return Panel(title, unit, low, high, _pieces((values - low) / (high - low)))
 
 
+def probability_panel(title: str, values: Array) -> Panel:
+    """A panel of probabilities (T,), its axis from 0 to 1."""
+    return Panel(title, "1", 0.0, 1.0, _pieces(values))
+
+
 def _pieces(heights: Array) -> tuple[tuple[tuple[int, float], ...], ...]:
     known = np.flatnonzero(np.isfinite(heights))
     if known.size == 0:
