@@ -83,7 +83,7 @@ def _lerobot_rows(recorded: Store, scratch: Path, count: int) -> list[Row]:
     few = StoreView(first_episodes(recorded, scratch / "few.zarr", count).path)
     back: dict[str, Sequence[str]] = {}
     for kind in ("image", "video"):
-        export_dataset(few, scratch / kind, images=kind)  # type: ignore[arg-type]
+        export_dataset(few, scratch / kind, images=kind)
         import_dataset(scratch / kind, scratch / f"{kind}.zarr", command="salus bench round-trip")
         back[kind] = differences(few, StoreView(scratch / f"{kind}.zarr"))
     no_image = [line for line in back["video"] if f": {IMAGE_PREFIX}" not in line]

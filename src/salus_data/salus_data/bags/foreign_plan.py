@@ -65,7 +65,7 @@ def stamp_in(topic_map: TopicMap, message: Any, raw: RawMessage) -> int:
 
 def _call(message: Any) -> tuple[bytes, int] | None:
     """Which call of a service a message of its log (`/NAME/_service_event`) is about."""
-    info = getattr(message, "info", None)
+    info: Any = getattr(message, "info", None)
     if not all(hasattr(info, name) for name in ("stamp", "client_gid", "sequence_number")):
         return None
     return bytes(info.client_gid), int(info.sequence_number)
