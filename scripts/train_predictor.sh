@@ -5,13 +5,13 @@
 # src/salus_predictor/salus_predictor/shipped/. Score on a test seed that nothing was chosen by.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-out=${1:?folder for episodes and model} episodes=${2:-1600} test_seed=${3:-88001}
+out=${1:?folder for episodes and model} episodes=${2:-1500} test_seed=${3:-88001}
 export OMP_NUM_THREADS=1
 collect() { salus collect --direct --policy smolvla --workers 2 "$@"; }
 
-collect --drop-images --episodes "$episodes" --seed 4242 --out "$out/train"
+collect --drop-images --episodes "$episodes" --seed 5252 --out "$out/train"
 [ -f "$out/model/model.yaml" ] || salus train "$out/train" --kind average --inputs perceived --out "$out/model"
-collect --episodes 600 --seed "$test_seed" --out "$out/test"
+collect --episodes 640 --seed "$test_seed" --out "$out/test"
 salus benchmark "$out/train" --test "$out/test" --replicates 50 --out "$out/benchmark" \
   --only elapsed_time,since_milestone,chunk_phase,base_rate,always_negative,epistemic_alone,ensemble_variance,stac,logistic_windows
 salus evaluate "$out/model" "$out/test" --baselines "$out/benchmark/benchmark.json" --replicates 200

@@ -69,6 +69,7 @@ def collect(
         supervise=supervise,
         bag=bag,
     )
+    settings.check()
     before = os.environ.get("ROS_DOMAIN_ID")
     with claimed_domain() as domain:
         os.environ["ROS_DOMAIN_ID"] = str(domain)

@@ -201,7 +201,7 @@ def round_trip(
     episodes: Annotated[int, typer.Option(min=1, help="Episodes that are collected.")] = 50,
     policy: Watching = "smolvla",
     localiser: Localiser = "",
-    image_size: Shown = 64,
+    image_size: Shown = 128,
     lerobot_episodes: Annotated[
         int, typer.Option(min=1, help="Of those, how many go through LeRobot, twice.")
     ] = 2,
