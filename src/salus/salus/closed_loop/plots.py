@@ -52,6 +52,7 @@ def outcomes(tree: dict[str, Any]) -> str:
         right.set_xticks(range(len(FAILURE_TYPES)), FAILURE_TYPES)
         right.set_ylabel("% of episodes")
         right.set_title("Failures by type")
+        right.set_ylim(0, 1.45 * right.get_ylim()[1])  # the legend stands over the bars
         right.legend(loc="upper left", ncols=1)
         return svg(figure, "Outcomes of the arms, and failures by type")
 
