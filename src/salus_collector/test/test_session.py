@@ -1,20 +1,21 @@
 """Lockstep as a core: one action in, one observation out, and time that never runs backwards."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from salus_collector.policy.base import EpisodeStart
 from salus_collector.policy.expert import Expert
 from salus_collector.policy.runner import PolicyRunner
-from salus_collector.sim.disturbance_config import NO_DISTURBANCES, load_mix
+from salus_collector.sim.disturbance_config import (
+    NO_DISTURBANCES,
+    Severity,
+    single_family_mix,
+)
 from salus_collector.sim.environment import PandaPickPlace
 from salus_collector.sim.session import Session, StaleActionError
 from salus_data.errors import ActionError, FormatError
 from salus_data.types import Outcome
 
-MIX = load_mix(Path(__file__).parents[3] / "config" / "disturbances.yaml")
 HOLD = [0, 0, 0, 0, 0, 0, 1.0]
 SPACE = "delta_ee"
 
@@ -129,9 +130,9 @@ def test_an_episode_that_ends_in_its_idle_time_has_no_more_of_it_than_rows(sessi
 
 
 def test_so_has_one_that_a_push_ends(environment):
-    """Found in a collection: seed 90001, episode 240 of the default mix."""
-    session = Session(environment, MIX, 90001)
-    session.start(240)
+    """Found in a collection; here by pushes at full severity."""
+    session = Session(environment, single_family_mix("external_push", Severity(low=1.0)), 7)
+    session.start(20)
     idle = session.idle_steps
     while answer(session) is not None:
         pass

@@ -42,8 +42,8 @@ def test_smolvla_by_name_is_what_was_shipped(
     out.mkdir()  # one that is replaced
     (out / "old.json").write_text("{}")
     shipped.ship(ensemble, "2.3.4", out)
-    check_policy("smolvla")
-    policy = make_policy("smolvla")
+    check_policy("smolvla-pose")
+    policy = make_policy("smolvla-pose")
     assert policy.name == "tiny 2.3.4"
     assert find_source(str(out)).version == "2.3.4"
     assert policy.ensemble_size == 2
@@ -105,7 +105,9 @@ def test_a_build_of_the_package_carries_every_file_of_a_policy(
 def test_the_one_in_the_package_is_a_versioned_ensemble_of_modest_size() -> None:
     size = sum(path.stat().st_size for path in SHIPPED_SMOLVLA.rglob("*") if path.is_file())
     assert size < shipped.LIMIT_MB * 1e6
-    policy = make_policy("smolvla")
-    assert policy.ensemble_size >= 3
+    told, sees = make_policy("smolvla-pose"), make_policy("smolvla")
+    assert told.ensemble_size == sees.ensemble_size >= 3
     assert find_source(str(SHIPPED_SMOLVLA)).version.count(".") == 2
-    assert not policy.needs_images
+    assert sees.needs_images
+    assert not told.needs_images
+    assert told.digest != sees.digest

@@ -1,5 +1,6 @@
 """Families that change the scene from the start of the episode."""
 
+from dataclasses import replace
 from typing import ClassVar, override
 
 import numpy as np
@@ -26,7 +27,7 @@ class Obstacle(Family):
     summary: ClassVar[str] = "an unseen tall obstacle stands in the way"
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("height", "m", "of the unseen obstacle", (0, 0.6), (0.16, 0.34), 0.0),
-        SIGHT,
+        replace(SIGHT, default=(0.0, 0.18)),
     )
 
     @override
