@@ -1,6 +1,6 @@
 """Arguments of launch files are text; these read them and refuse what cannot be meant."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from salus_data.errors import FormatError
 
@@ -13,10 +13,7 @@ def whole(given: Mapping[str, str], name: str) -> int:
     Raises:
         FormatError: it is none.
     """
-    try:
-        return int(given[name])
-    except ValueError:
-        raise FormatError(f"{name}:={given[name]}: give a whole number") from None
+    return _read(given, name, int, "a whole number")
 
 
 def number(given: Mapping[str, str], name: str) -> float:
@@ -25,10 +22,7 @@ def number(given: Mapping[str, str], name: str) -> float:
     Raises:
         FormatError: it is none.
     """
-    try:
-        return float(given[name])
-    except ValueError:
-        raise FormatError(f"{name}:={given[name]}: give a number") from None
+    return _read(given, name, float, "a number")
 
 
 def flag(given: Mapping[str, str], name: str) -> bool:
@@ -41,3 +35,10 @@ def flag(given: Mapping[str, str], name: str) -> bool:
     if value not in _FLAGS:
         raise FormatError(f"{name}:={given[name]}: give true or false")
     return _FLAGS[value]
+
+
+def _read[T](given: Mapping[str, str], name: str, kind: Callable[[str], T], what: str) -> T:
+    try:
+        return kind(given[name])
+    except ValueError:
+        raise FormatError(f"{name}:={given[name]}: give {what}") from None

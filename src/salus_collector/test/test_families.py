@@ -269,6 +269,14 @@ def test_the_hidden_obstacle_is_there_and_taller_even_where_the_scene_had_none()
     assert np.isnan(perceived[object_slice("obstacle")]).all()
 
 
+def test_cameras_see_through_the_hidden_obstacle_until_it_is_near() -> None:
+    world = fresh_world()
+    for sight, opaque in ((0.0, 0.0), (2.0, 1.0)):
+        disturbance = started("obstacle", world, sight=sight)
+        disturbance.before_step(world)
+        assert world.model.geom_rgba[world.obstacle_geom, 3] == opaque
+
+
 def test_low_transit_lowers_the_top_and_leaves_the_foot() -> None:
     world = fresh_world()
     perceived = np.full(len(PERCEIVED), 0.5)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salus_collector.perception.memory import StillMemory
-from salus_collector.perception.targets import BIN, CAMERAS
+from salus_collector.perception.targets import CAMERAS
 from salus_collector.policy.base import EpisodeStart, Observation, Policy
 from salus_data.action_space import ActionSpace
 from salus_data.contract import Column
@@ -21,7 +21,6 @@ class LookingPolicy:
     Attributes:
         policy: that acts.
         localiser: that looks.
-        wander: [m] from the bin as the last frame showed it to the average of all frames so far.
     """
 
     needs_images = True
@@ -29,7 +28,7 @@ class LookingPolicy:
 
     def __init__(self, policy: Policy, localiser: "Localiser") -> None:
         self.policy, self.localiser = policy, localiser
-        self._memory, self.wander = StillMemory(), 0.0
+        self._memory = StillMemory()
         # Not every policy can plan anew, and who asks looks for the method.
         if hasattr(policy, "replan"):
             self.replan = policy.replan
@@ -79,8 +78,9 @@ class LookingPolicy:
         Raises:
             FormatError: the images' size is no multiple of the localiser's.
         """
+        return self._memory.update(self.glance(observation))
+
+    def glance(self, observation: Observation) -> "Sighting":
+        """What this frame of the cameras alone shows; errors as of `look`."""
         images = {camera: observation[f"image_{camera}"] for camera in CAMERAS}
-        frame = self.localiser.look(images, observation["state"])
-        sighting = self._memory.update(frame)
-        self.wander = float(np.linalg.norm(frame.values[BIN] - sighting.values[BIN]))
-        return sighting
+        return self.localiser.look(images, observation["state"])

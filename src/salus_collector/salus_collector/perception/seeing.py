@@ -14,13 +14,10 @@ from salus_collector.policy.intent import plan_ahead
 from salus_data.contract import Column
 from salus_data.errors import PolicyError
 from salus_data.layout import EE_POSITION
+from salus_data.signals import PERCEIVING
 
 if TYPE_CHECKING:
     from salus_collector.perception.localiser import Localiser
-
-
-_SIGHT = "seen_bin_wander"
-"""A signal that only policies give which look for themselves (`perception.sighted`)."""
 
 
 class SeeingPolicy(LookingPolicy):
@@ -95,7 +92,8 @@ def with_second_look(policy: Policy, localiser: str) -> Policy:
 
 
 def _refuse_sighted(policy: Policy, parameter: str) -> None:
-    if any(column.name == _SIGHT for column in policy.signals):
+    about_objects = {signal.name for signal in PERCEIVING}
+    if any(column.name in about_objects for column in policy.signals):
         raise PolicyError(
             f"policy {policy.name} acts on what the cameras show and gives the signals of it "
             f"itself; leave out `{parameter}`"

@@ -38,8 +38,8 @@ SIGHT_SIGNALS: Final = (
     (
         "seen_bin_wander",
         "m",
-        "Horizontal distance from the bin as this frame shows it to the average over the frames so "
-        "far; it stands still, so what wanders is the view.",
+        "Horizontal distance from the bin as this frame shows it to its average over the latest "
+        "frames; it stands still, so what wanders is the view.",
     ),
 )
 """Name, unit and definition of what it tells of its own sight, in the order of the arrays."""
@@ -91,12 +91,15 @@ class SightedPolicy(LookingPolicy):
         Raises:
             FormatError: the images' size is no multiple of the localiser's.
         """
-        state, sighting = observation["state"], self.look(observation)
+        state, frame = observation["state"], self.glance(observation)
+        sighting = self._memory.update(frame)
         seen = scene(sighting, state)
         decision = self.policy.act({**observation, "perceived": seen})
         assert self._about_objects is not None, "reset comes before act"
         about, reasons = self._about_objects.step(state, seen, decision.action)
-        own = [float(np.linalg.norm(sighting.doubt[OBJECT])), sighting.obstacle, self.wander]
+        doubt = float(np.linalg.norm(sighting.doubt[OBJECT]))
+        wander = float(np.linalg.norm(frame.values[BIN] - sighting.values[BIN]))
+        own = [doubt, sighting.obstacle, wander]
         valid = np.full(len(own), Validity.VALID, np.uint8)
         return dataclasses.replace(
             decision,

@@ -50,7 +50,7 @@ _VISUAL: Final = """
 
 Recorded beside a policy that acts on what it is told (`--localiser`,
 `salus_collector.perception.seeing`). Obstacle and bin
-stand still: what is shown of them is averaged over the frames of the episode so far.
+stand still: what is shown of them is averaged over the latest frames.
 
 | Signal | Unit | Definition | Optional |
 |---|---|---|---|
@@ -62,7 +62,7 @@ _SIGHT: Final = """
 `smolvla` acts on the poses that its localiser sees (`salus_collector.perception.sighted`). It gives
 these signals and, computed from what it sees, those of the robot that are about objects; the robot
 then gives the others. Nothing that the simulation says of the scene is in them. Bin and obstacle
-stand still, so they are averaged over the frames since the policy began to act.
+stand still, so they are averaged over the latest frames (`salus_collector.perception.memory`).
 
 | Signal | Unit | Definition | Optional |
 |---|---|---|---|
