@@ -88,7 +88,7 @@ class History:
         self._steps.clear()
 
     def push(self, state: Array, perceived: Array, action: Array) -> None:
-        """Append a step; arguments as in `salus_data.signals.RobotSignals.step`.
+        """Append a step; arguments as in `salus_data.robot_signals.RobotSignals.step`.
 
         Raises:
             FormatError: an argument has the wrong shape.

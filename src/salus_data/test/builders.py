@@ -13,7 +13,8 @@ from salus_data.action_space import DELTA_EE, ActionSpace
 from salus_data.contract import Column, Contract
 from salus_data.episode import EpisodeRecord
 from salus_data.layout import EE_POSITION, PERCEIVED, STATE, VELOCITY, object_slice
-from salus_data.signals import ROBOT_SIGNAL_COLUMNS, RobotSignals
+from salus_data.robot_signals import RobotSignals
+from salus_data.signals import ROBOT_SIGNAL_COLUMNS
 from salus_data.types import NO_FAILURE, FailureType, Outcome, SupervisorStatus, Validity
 from salus_data.writer import StoreWriter
 

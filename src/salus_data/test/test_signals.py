@@ -12,7 +12,8 @@ from hypothesis.extra.numpy import arrays
 from salus_data.action_space import DELTA_EE, JOINT_POSITION, ActionSpace
 from salus_data.errors import FormatError
 from salus_data.layout import EE_POSITION, EFFORT, OBJECTS, PERCEIVED, STATE, object_slice
-from salus_data.signals import ROBOT_SIGNALS, RobotSignals, signals_table
+from salus_data.robot_signals import RobotSignals
+from salus_data.signals import ROBOT_SIGNALS, signals_table
 from salus_data.types import Validity
 
 PERIOD = 1 / 30

@@ -14,7 +14,8 @@ from salus_data.action_space import DELTA_EE, JOINT_POSITION
 from salus_data.contract import Column, Contract
 from salus_data.errors import ContractMismatchError
 from salus_data.layout import PERCEIVED, STATE
-from salus_data.signals import ROBOT_SIGNAL_COLUMNS, RobotSignals
+from salus_data.robot_signals import RobotSignals
+from salus_data.signals import ROBOT_SIGNAL_COLUMNS
 from salus_data.types import Validity
 from salus_predictor.online.forecasts import expected_times
 from salus_predictor.online.join import KEPT

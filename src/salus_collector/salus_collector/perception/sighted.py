@@ -24,7 +24,8 @@ from salus_collector.perception.targets import (
 from salus_collector.policy.base import Decision, EpisodeStart, Observation, Policy
 from salus_data.contract import Column
 from salus_data.layout import PERCEIVED, object_slice
-from salus_data.signals import PERCEIVING, RobotSignals
+from salus_data.robot_signals import RobotSignals
+from salus_data.signals import PERCEIVING
 from salus_data.types import Validity
 
 Array = NDArray[np.float64]

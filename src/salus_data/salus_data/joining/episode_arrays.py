@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from salus_data.contract import Contract
 from salus_data.joining import assembler as channel
-from salus_data.signals import RobotSignals, robot_part
+from salus_data.robot_signals import RobotSignals
+from salus_data.signals import robot_part
 from salus_data.types import SupervisorStatus
 
 CHANGED = (

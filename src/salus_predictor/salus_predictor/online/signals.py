@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from salus_data.contract import Contract
 from salus_data.errors import FormatError
-from salus_data.signals import RobotSignals, robot_part
+from salus_data.robot_signals import RobotSignals
+from salus_data.signals import robot_part
 from salus_data.types import Validity
 from salus_predictor.online.join import Array, StepParts
 
