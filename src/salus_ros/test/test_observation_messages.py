@@ -1,10 +1,13 @@
 """Messages that are filled anew say the same as messages made anew."""
 
+from array import array
+from typing import Any
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from rclpy.serialization import serialize_message
+from rclpy.serialization import deserialize_message, serialize_message
 
 from salus_data.memory import keep_freed_memory
 from salus_ros import convert
@@ -16,9 +19,31 @@ SCENES = arrays(np.float64, 30, elements=st.just(float("nan")) | NUMBERS)
 STAMPS = st.integers(0, 2**31 * 1_000_000_000 - 1)
 
 
+def assert_same(filled: Any, made: Any) -> None:
+    """Both serialise to the same values; the bytes may differ, since nobody sets the padding."""
+    assert values(filled) == values(made)
+
+
+def values(message: Any) -> Any:
+    """What a subscriber is given, as nested tuples; floats by their bytes, so that NaN is NaN."""
+    return _plain(deserialize_message(serialize_message(message), type(message)))
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "get_fields_and_field_types"):
+        return tuple(
+            (name, _plain(getattr(value, name))) for name in value.get_fields_and_field_types()
+        )
+    if isinstance(value, float | np.ndarray | array):
+        return np.asarray(value).tobytes()
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    return value
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(STATES, SCENES, STAMPS), min_size=1, max_size=3))
-def test_filled_anew_and_made_anew_are_the_same_bytes(
+def test_filled_anew_and_made_anew_are_the_same(
     steps: list[tuple[np.ndarray, np.ndarray, int]],
 ) -> None:
     messages = ObservationMessages()
@@ -33,7 +58,7 @@ def test_filled_anew_and_made_anew_are_the_same_bytes(
                 convert.perceived_message(scene, stamp, f"0-{step}", step),
             ),
         ):
-            assert serialize_message(filled) == serialize_message(made)
+            assert_same(filled, made)
 
 
 def test_images_of_two_cameras_and_of_a_new_size_do_not_mix() -> None:
@@ -42,9 +67,7 @@ def test_images_of_two_cameras_and_of_a_new_size_do_not_mix() -> None:
         for camera in ("front", "wrist"):
             image = random.integers(0, 256, (size, size, 3), np.uint8)
             filled = messages.image(image, stamp, camera)
-            assert serialize_message(filled) == serialize_message(
-                convert.image_message(image, stamp, camera)
-            )
+            assert_same(filled, convert.image_message(image, stamp, camera))
             assert np.array_equal(convert.image_from(filled), image)
 
 
