@@ -1,5 +1,7 @@
 """A policy that acts on what the cameras show, whatever it is told."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -120,3 +122,29 @@ def test_who_can_plan_anew_still_can_inside_another_policy() -> None:
     sighted(planner).replan()
     assert planner.planned == 1
     assert not hasattr(sighted(Expert()), "replan")
+
+
+def test_after_an_intervention_it_remembers_an_obstacle_that_it_saw(
+    observation: Observation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expert = Believer()
+    policy = sighted(expert)
+    frame = policy.localiser.look(
+        {camera: observation[f"image_{camera}"] for camera in policy.cameras},
+        observation["state"],
+    )
+
+    def believed(log_odds: float, frames: int) -> bool:
+        shown = dataclasses.replace(frame, obstacle_log_odds=log_odds)
+        monkeypatch.setattr(Localiser, "look", lambda *_: shown)
+        for _ in range(frames):
+            last = policy.act(observation)
+        policy.executed(last.action)
+        return bool(np.isfinite(expert.told[OBSTACLE]).all())
+
+    assert believed(4.0, 1)
+    assert not believed(-4.0, 20), "left alone, it forgets what it no longer sees"
+    policy.executed(np.array([0.0] * 6 + [1.0]))  # a hold
+    assert believed(-4.0, 20)
+    policy.reset(START)
+    assert not believed(-4.0, 20)

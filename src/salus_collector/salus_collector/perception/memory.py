@@ -28,7 +28,8 @@ class StillMemory:
     """Averages obstacle and bin by inverse variance, and the odds of there being an obstacle.
 
     Frames that show no obstacle say nothing of where it is. The doubt is not made smaller: the
-    errors of two frames of one episode are alike.
+    errors of two frames of one episode are alike. Once asked to `hold_on`, the highest odds since
+    the episode began count, so that an obstacle that is out of sight again is still there.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,11 @@ class StillMemory:
         self._weight: Array = np.zeros(size)
         self._sum: Array = np.zeros(size)
         self._odds, self._odds_weight = 0.0, 0.0
+        self._highest, self._holds = -np.inf, False
+
+    def hold_on(self) -> None:
+        """Forget no obstacle from now on until the next reset, those seen before included."""
+        self._holds = True
 
     def update(self, sighting: "Sighting") -> "Sighting":
         """One more frame; what it shows, with the average of the latest for what stands still."""
@@ -53,4 +59,8 @@ class StillMemory:
         values = sighting.values.copy()
         known = self._weight > 0
         values[_STILL][known] = self._sum[known] / self._weight[known]
-        return replace(sighting, values=values, obstacle_log_odds=self._odds / self._odds_weight)
+        odds = self._odds / self._odds_weight
+        self._highest = max(self._highest, odds)
+        if self._holds:
+            odds = self._highest
+        return replace(sighting, values=values, obstacle_log_odds=odds)

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from salus_collector.perception.interference import Interference
 from salus_collector.perception.localiser import Localiser
 from salus_collector.perception.looking import LookingPolicy
 from salus_collector.perception.sighted import scene
@@ -30,20 +31,21 @@ class SecondLook(LookingPolicy):
     """Adds the second look to a policy; implements `policy.base.Policy`.
 
     Until somebody interferes it is that policy, by name and digest.
-
-    Attributes:
-        looks: it has been interfered with in this episode, and acts on what is seen.
     """
 
     def __init__(self, policy: Policy, localiser: Localiser) -> None:
         super().__init__(policy, localiser)
-        self._proposed: Array | None = None
-        self.looks = False
+        self._interference = Interference()
+
+    @property
+    def looks(self) -> bool:
+        """It has been interfered with in this episode, and acts on what is seen."""
+        return self._interference.seen
 
     def reset(self, start: EpisodeStart) -> None:
         """Begin an episode in which nobody has interfered yet."""
         super().reset(start)
-        self._proposed, self.looks = None, False
+        self._interference.reset()
 
     def act(self, observation: Observation) -> Decision:
         """The policy's decision, on what is told or, after an intervention, on what is seen.
@@ -54,15 +56,12 @@ class SecondLook(LookingPolicy):
         if self.looks:
             observation = {**observation, "perceived": self._see(observation)}
         decision = self.policy.act(observation)
-        self._proposed = np.asarray(decision.action, np.float64)
+        self._interference.proposed(decision.action)
         return decision
 
     def executed(self, action: NDArray[np.float64]) -> None:
         """Tell the policy; another action than its own makes it look again."""
-        if self._proposed is not None and not self.looks:
-            low, high = self.action_space.low, self.action_space.high
-            done, proposed = np.clip(action, low, high), np.clip(self._proposed, low, high)
-            self.looks = not np.allclose(done, proposed, rtol=0, atol=1e-9)
+        self._interference.executed(action, self.action_space)
         super().executed(action)
 
     def _see(self, observation: Observation) -> Array:

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from salus_collector.perception.interference import Interference
 from salus_collector.perception.localiser import Localiser, Sighting
 from salus_collector.perception.looking import LookingPolicy
 from salus_collector.perception.signals import OBSTACLE_WIDTH
@@ -57,12 +58,15 @@ _OBJECT, _OBSTACLE, _BIN = (object_slice(name) for name in ("object", "obstacle"
 class SightedPolicy(LookingPolicy):
     """Gives a policy the localiser's poses as `perceived`; implements `policy.base.Policy`.
 
-    What the observation says of object, obstacle and bin is not read.
+    What the observation says of object, obstacle and bin is not read. Once an action of its was
+    changed on its way to the arm, it forgets no obstacle that it has seen until the episode ends:
+    who goes back and no longer sees what it went back from would come again.
     """
 
     def __init__(self, name: str, policy: Policy, localiser: Localiser) -> None:
         super().__init__(policy, localiser)
         self._name = name
+        self._interference = Interference()
         self._about_objects: RobotSignals | None = None
 
     @property
@@ -84,6 +88,7 @@ class SightedPolicy(LookingPolicy):
     def reset(self, start: EpisodeStart) -> None:
         """Begin an episode: nothing of the one before has any effect."""
         super().reset(start)
+        self._interference.reset()
         self._about_objects = RobotSignals(self.action_space, start.step_period, PERCEIVING)
 
     def act(self, observation: Observation) -> Decision:
@@ -96,6 +101,7 @@ class SightedPolicy(LookingPolicy):
         sighting = self._memory.update(frame)
         seen = scene(sighting, state)
         decision = self.policy.act({**observation, "perceived": seen})
+        self._interference.proposed(decision.action)
         assert self._about_objects is not None, "reset comes before act"
         about, reasons = self._about_objects.step(state, seen, decision.action)
         doubt = float(np.linalg.norm(sighting.doubt[OBJECT]))
@@ -107,6 +113,13 @@ class SightedPolicy(LookingPolicy):
             signals=np.concatenate([decision.signals, own, about]),
             validity=np.concatenate([decision.validity, valid, reasons]),
         )
+
+    def executed(self, action: Array) -> None:
+        """Tell the policy; another action than its own makes it remember obstacles."""
+        self._interference.executed(action, self.action_space)
+        if self._interference.seen:
+            self._memory.hold_on()
+        super().executed(action)
 
 
 def scene(sighting: Sighting, state: Array) -> Array:
