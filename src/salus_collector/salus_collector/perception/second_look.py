@@ -62,6 +62,8 @@ class SecondLook(LookingPolicy):
     def executed(self, action: NDArray[np.float64]) -> None:
         """Tell the policy; another action than its own makes it look again."""
         self._interference.executed(action, self.action_space)
+        if self._interference.seen:
+            self._memory.hold_on()
         super().executed(action)
 
     def _see(self, observation: Observation) -> Array:
