@@ -15,7 +15,7 @@ lint:  ## ruff and mypy --strict
 	@. ./env.sh && scripts/lint.sh
 
 test:  ## install what is missing, build, lint, type-check, run every test (under 15 minutes)
-	@scripts/setup.sh
+	@scripts/setup.sh --for-tests
 	@. ./env.sh && scripts/lint.sh && scripts/test.sh
 
 clean:  ## remove what was built here; keeps collected data

@@ -3,12 +3,13 @@
     ros2 launch salus replay.launch.py bag:=BAG model:=MODEL                  # forecasts, warnings
     ros2 launch salus replay.launch.py bag:=BAG train:=true model:=MODEL      # makes MODEL
 
-Without `launch` there are `salus replay` and `salus train --bag`, which do the same.
+The launch ends with the training or the replay, and with 1 where that failed, so that a script can
+tell. Without `launch` there are `salus replay` and `salus train --bag`, which do the same.
 """
 
 from pathlib import Path
 
-from launch import LaunchDescription
+from launch import Action, LaunchDescription
 from launch.actions import (
     EmitEvent,
     ExecuteProcess,
@@ -56,7 +57,8 @@ def training(given: dict[str, str], bags: list[str]) -> list:
     command = ["salus", "train", "--out", given["model"], "--epochs", given["epochs"]]
     for bag in bags:
         command += ["--bag", bag]
-    return [ExecuteProcess(cmd=command + given["train_arguments"].split(), output="screen")]
+    train = ExecuteProcess(cmd=command + given["train_arguments"].split(), output="screen")
+    return [train, ends_with(train, "salus train")]
 
 
 def playing(given: dict[str, str], bag: str) -> list:
@@ -81,5 +83,22 @@ def playing(given: dict[str, str], bag: str) -> list:
         ],
         output="screen",
     )
-    over = OnProcessExit(target_action=player, on_exit=[EmitEvent(event=Shutdown(reason="played"))])
-    return [predictor, player, RegisterEventHandler(over)]
+    return [
+        predictor,
+        player,
+        ends_with(player, "replay_node"),
+        ends_with(predictor, "predictor_node"),
+    ]
+
+
+def ends_with(process: Action, name: str) -> RegisterEventHandler:
+    """End the launch with that process; `launch` turns an exception into its exit status 1."""
+
+    def react(event, context):
+        if context.is_shutdown:
+            return None
+        if event.returncode:
+            raise RuntimeError(f"{name} ended with status {event.returncode}")
+        return EmitEvent(event=Shutdown(reason=f"{name} has ended"))
+
+    return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=react))

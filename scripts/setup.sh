@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up everything SALUS needs below this checkout. Safe to repeat and to interrupt: every step
-# looks first whether it is done. Usage: scripts/setup.sh
+# looks first whether it is done. Usage: scripts/setup.sh [--for-tests]
 set -euo pipefail
 # make would wait for a quiet machine (-l); colcon passes that unless MAKEFLAGS says how many jobs.
 export MAKEFLAGS="${MAKEFLAGS:--j$(nproc)}"
@@ -17,6 +17,7 @@ need() { # need PACKAGE TEST...
   local package=$1; shift
   "$@" >/dev/null 2>&1 || missing+=("$package")
 }
+may_install() { command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; }
 has_library() { ldconfig -p 2>/dev/null | grep -q "$1" || /sbin/ldconfig -p | grep -q "$1"; }
 need g++ command -v c++
 need cmake command -v cmake
@@ -27,12 +28,21 @@ need libegl-mesa0 has_library 'libEGL_mesa\.so\.0'
 need libopengl0 has_library 'libOpenGL\.so\.0'
 need libgl1-mesa-dri test -e /usr/lib/x86_64-linux-gnu/dri/swrast_dri.so
 if [ ${#missing[@]} -gt 0 ]; then
-  if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+  if may_install; then
     say "installing Debian packages: ${missing[*]} (about a minute)"
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   else
     die "missing system packages; run: sudo apt-get install ${missing[*]}"
   fi
+fi
+
+# --- A browser, in which a test looks at the report; where there is none, that test is skipped -----
+if [ "${1:-}" = --for-tests ] && may_install &&
+  ! command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null; then
+  say "installing Chromium for the test of the report (a minute)"
+  { timeout 120 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 300 \
+    apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 ||
+    say "no Chromium from apt-get: the test of the report in a browser will be skipped"
 fi
 
 # --- Python 3.12, wherever the machine keeps it --------------------------------------------------

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salus_data.episode import EpisodeRecord
-from salus_data.joining.assembler import Assembler
+from salus_data.joining.assembler import LOOSE_ROWS, Assembler
 from salus_data.types import Outcome
 
 CHANNELS = ("a", "b")
@@ -125,3 +125,17 @@ def test_a_new_episode_drops_the_open_one():
     assert assembler.episode_id == "e2"
     assembler.end(record("e2", 2), 1)
     assert assembler.report().missing == dict.fromkeys(CHANNELS, 1)
+
+
+def test_rows_that_no_open_episode_claims_do_not_fill_the_memory():
+    """A bag without the topic that numbers the steps, or without the ends of its episodes."""
+    assembler = begun()
+    for row in range(3 * LOOSE_ROWS):
+        assembler.add("a", 10**6 + row, np.zeros(2))
+        if row % 2:
+            assembler.number(10**6 + row, "never begun", row)
+    assert assembler.rows_held == LOOSE_ROWS
+    assert assembler.let_go == 2 * LOOSE_ROWS
+    send(assembler, messages())
+    assembler.end(record(), STEPS)
+    assert assembler.whole

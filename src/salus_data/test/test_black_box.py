@@ -157,3 +157,13 @@ def test_only_the_beginning_of_an_intervention_is_a_trigger(tmp_path: Path) -> N
             header=heading, kind=kind, episode_id="e", step=1, warning_id=2, **raised
         )
         assert (box.hear_warning(message) is not None) is wanted
+
+
+def test_a_clock_that_goes_back_completes_what_waits(tmp_path: Path) -> None:
+    box, now = filled(tmp_path)
+    box.trigger(trigger(), now)
+    box.add(f"{NAMESPACE}/action", 0, b"of the time after")
+    recording = box.complete(0)
+    assert recording is not None
+    assert len(recording.messages) > 100
+    assert b"of the time after" not in [message.data for message in recording.messages]

@@ -222,9 +222,34 @@ def test_human_labels_divide_and_decide(tmp_path):
     assert second.event_source == "human"
 
 
+def test_the_label_of_another_bag_decides_nothing(tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text(
+        "bag,episode,start_s,end_s,outcome,failure_type,onset_s\n"
+        "other,first,0,0.95,success,,\n"
+        "robot,first,0,0.95,failure,drop,0.5\n"
+    )
+    by_hand = {"divided_by": "labels"}
+    report, path = run(tmp_path, robot_messages(), labels=labels, episodes=by_hand)
+    assert report.complete, (report.lost, report.problems)
+    (first,) = Store.open(path).records
+    assert (first.outcome, first.failure_type, first.onset_step) == (Outcome.FAILURE, 1, 10)
+
+
+def test_a_bag_without_a_line_in_the_labels_is_named(tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text(
+        "bag,episode,start_s,end_s,outcome,failure_type,onset_s\nother,a,0,1,success,,\n"
+    )
+    by_hand = {"divided_by": "labels"}
+    report, _ = run(tmp_path, robot_messages(), labels=labels, episodes=by_hand)
+    assert [problem for _, problem in report.problems] == ["no line of the labels names robot"]
+
+
 @pytest.mark.parametrize(
     ("line", "what"),
     [
+        ("robot,a,0,inf,success,,", "end_s is 'inf'; give seconds"),
         ("robot,a,0,1,won,,", "unknown outcome 'won'; known: success, failure, truncated"),
         ("robot,a,0,1,failure,slip,", "unknown failure_type 'slip'"),
         ("robot,a,2,1,success,,", "the end comes later"),

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -223,6 +224,40 @@ def test_a_split_bag_is_one_bag(tmp_path, recorded):
         "metadata.yaml is missing: the recorder did not end properly"
     ]
     expect_equal(tmp_path / "s.zarr", made)
+
+
+def test_a_file_that_metadata_does_not_name_is_told_of(tmp_path, recorded):
+    _, made, items = recorded
+    bag = write_bag(tmp_path / "bag", items)
+    shutil.copy(bag / "bag.mcap", bag / "bag_1.mcap")
+    report = import_bags([bag], tmp_path / "s.zarr")
+    assert ["bag_1.mcap: not read" in problem for _, problem in report.problems] == [True]
+    expect_equal(tmp_path / "s.zarr", made)
+
+
+def test_an_episode_whose_chunk_the_index_forgot_is_missed(tmp_path, recorded):
+    _, _, items = recorded
+    bag = write_bag(tmp_path / "bag", items)
+    file = tmp_path / "alone.mcap"  # without metadata.yaml and its index of episodes
+    file.write_bytes(_without_chunk(bytearray((bag / "bag.mcap").read_bytes()), 1))
+    report = import_bags([file], tmp_path / "s.zarr")
+    assert report.imported == ["7-0", "7-2"]
+    assert not report.complete
+    expected = "/salus/perceived: 26 of 39 messages could be read"
+    assert expected in [problem for _, problem in report.problems]
+
+
+def _without_chunk(content: bytearray, number: int) -> bytes:
+    """An MCAP file whose summary has an unknown record instead of the index of one chunk."""
+    (at,) = struct.unpack_from("<Q", content, len(content) - 8 - 20)  # footer: start of the summary
+    while True:
+        kind, length = struct.unpack_from("<BQ", content, at)
+        if kind == 0x08:
+            if not number:
+                content[at] = 0x70
+                return bytes(content)
+            number -= 1
+        at += 9 + length
 
 
 def test_several_bags_one_store_and_none_twice(tmp_path):

@@ -105,14 +105,15 @@ def outcome_only(data: StepData) -> StepData:
     )
 
 
-def write_store(path: Path, data: StepData) -> Path:
-    """The same episodes as a store without images."""
+def write_store(path: Path, data: StepData, *, frame: tuple[int, int] | None = None) -> Path:
+    """The same episodes as a store; with frames (height, width) for the cameras of the contract."""
     n_components = data.contract.action_space.size
     low, high = (
         np.array(b) for b in (data.contract.action_space.low, data.contract.action_space.high)
     )
+    images = None if frame is None else dict.fromkeys(data.contract.cameras, frame)
     time = 0
-    with StoreWriter.open(path, data.contract, images=None, provenance={}) as writer:
+    with StoreWriter.open(path, data.contract, images=images, provenance={}) as writer:
         for number, record in enumerate(data.records):
             signals = data.signals[data.rows(number)]
             length = len(signals)
@@ -120,9 +121,14 @@ def write_store(path: Path, data: StepData) -> Path:
             action = low + (high - low) * random.uniform(0.2, 0.8, (length, n_components))
             stamps = time + np.round(np.arange(length) * 1e9 / 30).astype(np.int64)
             time = int(stamps[-1]) + 10**9
+            pictures = {
+                f"image_{camera}": random.integers(0, 255, (length, *size, 3), np.uint8)
+                for camera, size in (images or {}).items()
+            }
             writer.hold(
                 record,
                 {
+                    **pictures,
                     "stamp": stamps,
                     "action": action,
                     "action_proposed": action,

@@ -112,7 +112,14 @@ class BlackBox:
         self._number = 0
 
     def add(self, topic: str, time: int, data: bytes) -> None:
-        """Keep one serialised message."""
+        """Keep one serialised message.
+
+        Where the clock goes back the ring begins anew; what a trigger waits with is complete then.
+        """
+        latest, recording = self._ring.latest, self._open
+        if recording is not None and latest is not None and time < latest:
+            recording.messages = recording.messages or self._ring.snapshot()
+            recording.due = time
         self._ring.add(topic, time, data)
 
     def hear_warning(self, message: Any) -> Trigger | None:
@@ -185,7 +192,7 @@ class BlackBox:
         if recording is None or (now < recording.due and not force):
             return None
         self._open = None
-        recording.messages = self._ring.snapshot()
+        recording.messages = recording.messages or self._ring.snapshot()
         recording.pushed_out = self._ring.pushed_out
         self._ring.pushed_out = 0
         return recording

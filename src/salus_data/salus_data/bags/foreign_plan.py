@@ -27,6 +27,7 @@ class PlannedEpisode:
         first, last: stamps between which its steps lie [ns].
         stamps: of its steps, growing [ns].
         last_log: log time of its last step [ns].
+        label: what somebody wrote about it; None where events decide.
         outcome, failure_type, onset_step, event_source: as in the record of an episode.
         fault: why it cannot be imported; empty where nothing speaks against it.
     """
@@ -36,6 +37,7 @@ class PlannedEpisode:
     last: int
     stamps: list[int] = field(default_factory=list)
     last_log: int = 0
+    label: HumanLabel | None = None
     outcome: Outcome = Outcome.UNKNOWN
     failure_type: int = NO_FAILURE
     onset_step: int = -1
@@ -84,10 +86,12 @@ def plan(bag: Bag, topic_map: TopicMap, labels: Sequence[HumanLabel]) -> list[Pl
         if episode.stamps:
             episode.last_log = heard.steps[episode.stamps[-1]]
         episode.fault = episode.fault or _spacing_fault(episode.stamps, period)
-        if topic_map.episodes.divided_by != "labels" and not episode.fault:
+        if episode.fault:
+            continue
+        if episode.label is not None:
+            _date(episode, episode.label, heard)
+        else:
             _decide(episode, heard.events, topic_map, period)
-        elif not episode.fault:
-            _date(episode, next(label for label in labels if label.episode == episode.id), heard)
     return episodes
 
 
@@ -139,7 +143,9 @@ def _divide(
         for label in labels:
             if label.bag in ("", name, bag.path.name):
                 first, last = (begin + round(s * NANOSECONDS) for s in (label.start, label.end))
-                found.append(PlannedEpisode(label.episode, first, last))
+                found.append(PlannedEpisode(label.episode, first, last, label=label))
+        if not found:
+            bag.problems.append(f"no line of the labels names {name}")
         return found
     marks = [(stamp, what) for stamp, what in heard.events if what in ("start", "end")]
     episodes: list[PlannedEpisode] = []

@@ -1,6 +1,7 @@
 """Human labels of a recording: a CSV with one line an episode."""
 
 import csv
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,9 +56,12 @@ def read_human_labels(path: Path) -> list[HumanLabel]:
 def _label(row: dict[str, str], where: str) -> HumanLabel:
     def seconds(column: str) -> float:
         try:
-            return float(row[column])
+            value = float(row[column])
         except (TypeError, ValueError):
-            raise FormatError(f"{where}: {column} is {row[column]!r}; give seconds") from None
+            value = math.nan
+        if not math.isfinite(value):
+            raise FormatError(f"{where}: {column} is {row[column]!r}; give seconds")
+        return value
 
     if row["outcome"] not in OUTCOMES:
         raise FormatError(f"{where}: {UnknownNameError('outcome', row['outcome'], OUTCOMES)}")

@@ -161,6 +161,7 @@ class _BagJoin:
             bag.problems.append(f"{topic}: the bag does not have this topic")
         self._refused: Counter[tuple[str, str]] = Counter()
         self._assembler = Assembler(channels(contract, policy_signals=signals, embedding=embedding))
+        self._heard: dict[str, None] = {}  # open episodes of which rows came, oldest first
         self._whole: list[str] = []
         # One episode is compressed and written while the next one is read.
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="salus-import")
@@ -230,6 +231,10 @@ class _BagJoin:
         self._report.duplicated += sum(self._assembler.duplicated.values())
         for (topic, reason), number in self._refused.items():
             self._bag.problems.append(f"{topic}: {number} message(s) refused: {reason}")
+        if self._assembler.let_go:
+            self._bag.problems.append(
+                f"{self._assembler.let_go} row(s) belong to no episode that can be imported"
+            )
         if self._assembler.late:
             self._bag.problems.append(
                 f"{self._assembler.late} value(s) came for rows of episodes that were closed"
@@ -250,6 +255,7 @@ class _BagJoin:
 
     def _commit(self, episode: str) -> None:
         record, rows = self._assembler.take_rows(episode)
+        self._heard.pop(episode, None)
         self._settle()
         self._episode, self._rows = episode, len(rows.stamps)
         self._written = self._writing.submit(
@@ -279,10 +285,12 @@ class _BagJoin:
     def _lose(self, episode: str) -> None:
         reason = str(self._assembler.report(episode))
         self._assembler.drop(episode)
+        self._heard.pop(episode, None)
         self._report.lose(self._bag.path, episode, reason)
 
     def _limit(self) -> None:
         """Give up the oldest of too many incomplete episodes, so that memory stays bounded."""
-        held = [e for e in self._assembler.open_episodes if self._assembler.holds_rows(e)]
-        if len(held) > OPEN_EPISODES:
-            self._lose(held[0])
+        if self._assembler.is_open(self._latest):
+            self._heard[self._latest] = None
+        if len(self._heard) > OPEN_EPISODES:
+            self._lose(next(iter(self._heard)))

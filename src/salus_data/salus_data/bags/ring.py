@@ -40,6 +40,11 @@ class Ring:
         """Messages kept, without latched ones that have grown old."""
         return len(self._messages)
 
+    @property
+    def latest(self) -> int | None:
+        """Log time of the last message [ns]; None without one."""
+        return self._messages[-1].time if self._messages else None
+
     def add(self, topic: str, time: int, data: bytes) -> None:
         """Take a message; a clock that goes back begins anew, as the old times mean nothing."""
         message = Kept(topic, time, data)

@@ -49,7 +49,8 @@ class Bag:
         path: the folder or file that was given.
         problems: one line for each thing that is damaged or missing.
         types: topic -> type of its messages.
-        promised: topic -> messages that metadata.yaml says there are; empty without one.
+        promised: topic -> messages that metadata.yaml says there are; without one, the files' own
+            statistics.
         custom: what its writer noted in metadata.yaml (`custom_data`).
         size: bytes of its files.
     """
@@ -74,6 +75,10 @@ class Bag:
         connections = self._connections()
         self.types = {connection.topic: connection.msgtype for connection in connections}
         self._types = BagTypes(connections)
+        if not self.promised and not self._walked():
+            for connection in connections:
+                before = self.promised.get(connection.topic, 0)
+                self.promised[connection.topic] = before + connection.msgcount
 
     @property
     def typestore(self) -> Typestore:
@@ -109,7 +114,7 @@ class Bag:
             raise FormatError(f"not a {message.type}: {error}") from error
 
     def shortfall(self, read: Counter[str]) -> None:
-        """Note where fewer messages came than metadata.yaml promises, by topic."""
+        """Note where other messages came than were promised, by topic."""
         for topic, count in read.items():
             promised = self.promised.get(topic, count)
             if promised != count:
@@ -150,6 +155,11 @@ class Bag:
         for missing in (file for file in listed if not file.is_file()):
             self._problem(f"{missing.name}: missing, though metadata.yaml names it")
         files = [file for file in listed if file.is_file()] or there
+        for other in (file for file in there if file not in files):
+            self._problem(
+                f"{other.name}: not read, as metadata.yaml does not name it; import the file by "
+                "itself, or name it by `ros2 bag reindex`"
+            )
         if not files:
             raise FormatError(f"{path}: no bag in this folder ({', '.join(SUFFIXES)})")
         return files
@@ -188,6 +198,10 @@ class Bag:
         if isinstance(reader, DamagedMcapReader):
             self._problem(*reader.problems)
         self._readers.append(reader)
+
+    def _walked(self) -> bool:
+        """Whether a file had to be read record by record: its statistics are lost."""
+        return any(isinstance(r, DamagedMcapReader) and r.problems for r in self._readers)
 
     def _unpacked(self, file: Path) -> Path:
         if file.suffix != ".zstd":

@@ -29,6 +29,9 @@ UNCERTAINTY: Final = "uncertainty"
 VALIDITY: Final = "validity"
 EMBEDDING: Final = "embedding"
 
+LOOSE_ROWS: Final = 500
+"""Rows that may wait for an open episode to claim them; memory is bounded whatever is missing."""
+
 
 def image_channel(camera: str) -> str:
     """The channel of a camera's images, named like its array."""
@@ -90,6 +93,7 @@ class Assembler:
         late: messages of episodes that were closed already.
         duplicated: messages that came twice; the first one counts, and a second one that differs
             is a fault of its episode.
+        let_go: rows that no open episode claimed until LOOSE_ROWS others waited, too.
     """
 
     def __init__(self, channels: Iterable[str]) -> None:
@@ -101,7 +105,9 @@ class Assembler:
         self._open: dict[str, OpenEpisode] = {}
         self._closed_before = -1  # what lies before belongs to nothing that is open [ns]
         self._closed_stamps: set[int] = set()
+        self._loose: dict[int, None] = {}  # stamps of rows of no open episode, oldest first
         self.late = 0
+        self.let_go = 0
         self.duplicated: Counter[str] = Counter()
 
     @property
@@ -159,7 +165,8 @@ class Assembler:
         if stamp < self._closed_before or stamp in self._closed_stamps:
             self.late += 1
             return None
-        row = self._rows.setdefault(stamp, {})
+        if (row := self._rows.get(stamp)) is None:
+            row = self._new_row(stamp)
         if claim is not None and self._claims.setdefault(stamp, claim) != claim:
             self._contradict(stamp, f"step {self._claims[stamp][1]} and step {claim[1]}")
         if channel in row:
@@ -217,10 +224,14 @@ class Assembler:
         report = self.report(episode.id)
         return report.first_gap < 0 and not report.fault
 
-    def holds_rows(self, episode_id: str) -> bool:
-        """Whether any row of an open episode has come."""
-        episode = self._open.get(episode_id)
-        return episode is not None and any(s in self._rows for s in episode.stamps.values())
+    def is_open(self, episode_id: str) -> bool:
+        """Whether an episode was begun and is neither taken nor dropped."""
+        return episode_id in self._open
+
+    @property
+    def rows_held(self) -> int:
+        """Rows in memory, whole or not."""
+        return len(self._rows)
 
     def report(self, episode_id: str | None = None) -> JoinReport:
         """What an open episode (by default the latest) still lacks."""
@@ -282,8 +293,19 @@ class Assembler:
         name = self.episode_id if episode_id is None else episode_id
         return self._open.get(name) if name is not None else None
 
+    def _new_row(self, stamp: int) -> dict[str, Any]:
+        row = self._rows[stamp] = {}
+        known = self._numbers.get(stamp)
+        if known is None or known[0] not in self._open:
+            self._loose[stamp] = None
+            if len(self._loose) > LOOSE_ROWS:
+                self._forget(next(iter(self._loose)))
+                self.let_go += 1
+        return row
+
     def _place(self, episode: OpenEpisode, stamp: int, step: int) -> None:
         """Make a stamp the row of that step."""
+        self._loose.pop(stamp, None)
         known = episode.stamps.setdefault(step, stamp)
         if known != stamp:
             episode.fault = episode.fault or (f"step {step} has two stamps, {known} and {stamp} ns")
@@ -312,7 +334,7 @@ class Assembler:
         return ""
 
     def _forget(self, stamp: int) -> None:
-        for known in (self._rows, self._numbers, self._claims, self._faults):
+        for known in (self._rows, self._numbers, self._claims, self._faults, self._loose):
             known.pop(stamp, None)
 
     def _forget_before(self, stamp: int) -> None:

@@ -53,7 +53,7 @@ def precision_recall(data: StepData, evaluation: Evaluation) -> str:
         _dots(axis, evaluation, kind, colour, "recall", "precision")
         base = float(np.mean(cells[-1][1]))
         axis.axhline(base, color=QUIET, linewidth=1, linestyle=":")
-        axis.legend(title="horizon", loc="upper right", title_fontsize=8)
+        axis.legend(title="horizon", loc="best", title_fontsize=8)
 
     title = "Precision and recall of each failure type"
     return _by_type(data, evaluation, title, ("recall", "precision"), draw)

@@ -44,7 +44,7 @@ def lead_times(data: StepData, evaluation: Evaluation) -> str:
         left.set_title("Announced at least so many steps ahead")
         left.set_xlabel(f"steps before the event (1 step = {1000 * period:.0f} ms)")
         left.set_ylabel("share of events")
-        left.legend(loc="lower left")
+        left.legend(loc="best")
         curve = operating_curve(data, evaluation)
         right.plot(curve.false_alarms, curve.detected, color=QUIET, linewidth=1.2)
         right.plot(curve.false_alarms, curve.detected, "o", color=QUIET, markersize=2.5)
