@@ -162,8 +162,9 @@ def test_a_file_that_means_nothing_is_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_the_shipped_rules_can_be_read_at_the_default_horizons() -> None:
-    path = Path(__file__).parents[3] / "config" / "supervisor.yaml"
+@pytest.mark.parametrize("name", ["supervisor.yaml", "supervisor_second_look.yaml"])
+def test_the_shipped_rules_can_be_read_at_the_default_horizons(name: str) -> None:
+    path = Path(__file__).parents[3] / "config" / name
     config = load_config(path)
     horizons = np.array([5, 10, 15, 20]) / 30
     levels = np.full((4, 4), RiskLevel.ALARM, np.uint8)
