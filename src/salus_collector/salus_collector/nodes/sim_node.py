@@ -16,6 +16,7 @@ from std_srvs.srv import SetBool
 
 from salus_collector.nodes.scene_publisher import ScenePublisher
 from salus_collector.sim.disturbance_config import load_mix
+from salus_collector.sim.interface import simulation_of
 from salus_collector.sim.registry import make_environment
 from salus_collector.sim.session import Frame, Session, StaleActionError
 from salus_data.episode import EpisodeRecord
@@ -247,7 +248,7 @@ class SimNode(Node):
     def _publish_image(self, camera: str, image: Any, stamp: int) -> None:
         if camera not in self._cameras:
             step = topics.STEP_QOS
-            core: Any = self._environment.unwrapped
+            core = simulation_of(self._environment)
             self._cameras[camera] = (
                 self.create_publisher(Image, topics.image_topic(camera), step),
                 self.create_publisher(CameraInfo, topics.camera_info_topic(camera), step),
