@@ -8,17 +8,11 @@ The arguments are the options of `salus collect`, and both read the same files i
 from pathlib import Path
 
 from launch import LaunchDescription
-from launch.actions import (
-    EmitEvent,
-    RegisterEventHandler,
-)
-from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
 from launch_ros.actions import Node
 
 from salus.collecting.settings import CollectSettings, own_domain, shared_file
 from salus.launch_arguments import flag, whole
-from salus.launching import described
+from salus.launching import Ending, described
 from salus_collector.policy.registry import absolute_policy
 from salus_ros.topics import NAMESPACE
 
@@ -63,14 +57,14 @@ def start(given: dict[str, str]) -> list:
     )
     settings.check()
     settings.check_out()
-    running = set(range(settings.workers))
+    ending = Ending(settings.workers)
     actions = []
     for worker in range(settings.workers):
-        actions += graph(settings, worker, running)
+        actions += graph(settings, worker, ending)
     return actions
 
 
-def graph(settings: CollectSettings, worker: int, running: set[int]) -> list:
+def graph(settings: CollectSettings, worker: int, ending: Ending) -> list:
     """The nodes of one worker; the last collect_node ends the launch, and so does a crash."""
     files = settings.parameter_files(worker)
     environment = own_domain(worker) if settings.workers > 1 else {}
@@ -85,20 +79,5 @@ def graph(settings: CollectSettings, worker: int, running: set[int]) -> list:
             output="screen",
             additional_env=environment,
         )
-        actions += [node, RegisterEventHandler(ended(node, executable, worker, running))]
+        actions += [node, ending.watch(node, executable, f" of worker {worker}")]
     return actions
-
-
-def ended(node: Node, executable: str, worker: int, running: set[int]) -> OnProcessExit:
-    def react(event, context):
-        if executable == "collect_node":
-            running.discard(worker)
-            if running:
-                return None
-            return EmitEvent(event=Shutdown(reason="the collection has ended"))
-        if event.returncode and not context.is_shutdown:
-            reason = f"{executable} of worker {worker} ended with status {event.returncode}"
-            return EmitEvent(event=Shutdown(reason=reason))
-        return None
-
-    return OnProcessExit(target_action=node, on_exit=react)

@@ -4,7 +4,9 @@
     ros2 launch salus monitor.launch.py model:=MODEL simulate:=true   # with a simulated one
 
 The robot's graph must publish the topics of docs/ARCHITECTURE.md and must not run a supervisor of
-its own. `salus monitor` shows what goes on.
+its own. `salus monitor` shows what goes on. With a simulated robot the launch ends with the last
+episode, or when a node of the robot crashes. A predictor that crashes ends nothing: that the
+supervisor then holds is what it is for.
 """
 
 from pathlib import Path
@@ -14,7 +16,8 @@ from launch_ros.actions import Node
 
 from salus.collecting.settings import CollectSettings, shared_file
 from salus.launch_arguments import flag, whole
-from salus.launching import described
+from salus.launching import Ending, described
+from salus_collector.policy.registry import absolute_policy
 from salus_ros.topics import NAMESPACE
 
 WATCH = (("salus_predictor", "predictor_node"), ("salus_predictor", "supervisor_node"))
@@ -32,7 +35,7 @@ ARGUMENTS = {
     "simulate": ("false", "start a simulated robot and its policy, too"),
     "episodes": ("20", "simulate: episodes"),
     "out": ("out/monitored", "simulate: folder of the recorded episodes"),
-    "policy": ("expert", "simulate: policy by name"),
+    "policy": ("smolvla", "simulate: `expert`, `smolvla`, `smolvla-pose`, a folder or hub id"),
     "seed": ("0", "simulate: root seed"),
     "disturbances": ("default", "simulate: `default`, `none`, one family, or a YAML file"),
     "realtime": ("false", "30 Hz of wall time instead of lockstep"),
@@ -49,7 +52,7 @@ def start(given: dict[str, str]) -> list:
     settings = CollectSettings(
         episodes=whole(given, "episodes"),
         out=Path(given["out"]).resolve(),
-        policy=given["policy"],
+        policy=absolute_policy(given["policy"]),
         seed=whole(given, "seed"),
         workers=1,
         disturbances=str(shared_file("config", "disturbances.yaml")) if mix == "default" else mix,
@@ -69,13 +72,16 @@ def start(given: dict[str, str]) -> list:
     own = {"black_box_node": [{"folder": str(Path(box).resolve())}]}
     if box != "none":
         nodes.append(("salus_predictor", "black_box_node"))
-    return [
-        Node(
+    ending, actions = Ending(), []
+    for package, executable in nodes:
+        node = Node(
             package=package,
             executable=executable,
             namespace=NAMESPACE,
             parameters=[*files, *own.get(executable, [])],
             output="screen",
         )
-        for package, executable in nodes
-    ]
+        actions.append(node)
+        if (package, executable) in ROBOT:
+            actions.append(ending.watch(node, executable))
+    return actions

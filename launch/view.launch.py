@@ -36,7 +36,8 @@ def start(given: dict[str, str]) -> list:
     ]
     if flag(given, "rviz"):
         nodes += [
-            # The graph publishes no tf; RViz shows nothing in a frame that it has never heard of.
+            # A graph without tf2_msgs publishes no tf, and RViz shows nothing in a frame that it
+            # has never heard of. sim_node says the same where it can.
             Node(
                 package="tf2_ros",
                 executable="static_transform_publisher",

@@ -1,12 +1,24 @@
-"""What the launch files have in common: arguments with a default and a description each."""
+"""What the launch files have in common: arguments, and how a launch ends."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.events.process import ProcessExited
 from launch.launch_context import LaunchContext
 from launch.launch_description import LaunchDescription
 from launch.substitutions import LaunchConfiguration
+
+LAST = "collect_node"
+"""The node that knows when all episodes of its graph are done."""
 
 
 def described(
@@ -27,3 +39,37 @@ def described(
         for name, (default, description) in arguments.items()
     ]
     return LaunchDescription([*declared, OpaqueFunction(function=run)])
+
+
+class Ending:
+    """Ends a launch when the last collect_node has ended, or when another node has crashed.
+
+    Args:
+        graphs: how many collect_nodes there are, one a graph.
+    """
+
+    def __init__(self, graphs: int = 1) -> None:
+        self._running = graphs
+
+    def watch(self, node: ExecuteProcess, executable: str, place: str = "") -> RegisterEventHandler:
+        """A handler to launch beside a node.
+
+        Args:
+            node: that is watched.
+            executable: its name in its package.
+            place: which graph it belongs to, for the reason; empty where there is one.
+        """
+
+        def react(event: ProcessExited, context: LaunchContext) -> EmitEvent | None:
+            if executable == LAST:
+                self._running -= 1
+                return None if self._running else _shutdown("the collection has ended")
+            if event.returncode and not context.is_shutdown:
+                return _shutdown(f"{executable}{place} ended with status {event.returncode}")
+            return None
+
+        return RegisterEventHandler(OnProcessExit(target_action=node, on_exit=react))
+
+
+def _shutdown(reason: str) -> EmitEvent:
+    return EmitEvent(event=Shutdown(reason=reason))

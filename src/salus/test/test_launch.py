@@ -1,7 +1,8 @@
-"""collect.launch.py by `ros2 launch`, where the upstream launch packages are installed."""
+"""The launch files by `ros2 launch`, where the upstream launch packages are installed."""
 
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -15,31 +16,50 @@ if shutil.which("ros2") is None:
 from salus_data.store import Store
 from salus_ros.domain import claimed_domain
 
-pytestmark = [pytest.mark.ros, pytest.mark.launch, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.ros, pytest.mark.launch, pytest.mark.timeout(320)]
 
 
-def launch(*arguments):
+def launch(file, *arguments):
+    """What came of `ros2 launch`; one that does not end is told to, so that no node is left."""
     with claimed_domain() as domain:
-        return subprocess.run(
-            ["ros2", "launch", "salus", "collect.launch.py", *arguments],
+        process = subprocess.Popen(
+            ["ros2", "launch", "salus", file, *arguments],
             env=os.environ | {"ROS_DOMAIN_ID": str(domain)},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=240,
-            check=False,
         )
+        try:
+            text, _ = process.communicate(timeout=240)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            text, _ = process.communicate(timeout=60)
+            pytest.fail(f"{file} did not end in 240 s\n{text}")
+        return process.returncode, text
 
 
 def test_every_node_as_a_process_collects_and_ends(tmp_path):
-    done = launch("episodes:=2", "workers:=2", "image_size:=32", f"out:={tmp_path}")
-    assert done.returncode == 0, done.stdout + done.stderr
+    status, text = launch(
+        "collect.launch.py", "episodes:=2", "workers:=2", "image_size:=32", f"out:={tmp_path}"
+    )
+    assert status == 0, text
     indices = {r.index for p in tmp_path.glob("*.zarr") for r in Store.open(p).records}
     assert indices == {0, 1}
-    assert "process has died" not in done.stdout + done.stderr
+    assert "process has died" not in text
+
+
+def test_a_simulated_robot_is_monitored_until_its_episodes_are_done(tmp_path):
+    options = ("simulate:=true", "policy:=expert", "episodes:=2", "image_size:=32")
+    status, text = launch(
+        "monitor.launch.py", *options, "black_box:=none", f"out:={tmp_path / 'out'}"
+    )
+    assert status == 0, text
+    (path,) = (tmp_path / "out").glob("*.zarr")
+    assert {record.index for record in Store.open(path).records} == {0, 1}
 
 
 def test_a_wrong_argument_starts_nothing(tmp_path):
-    done = launch("policy:=oracle", f"out:={tmp_path / 'o'}")
-    assert done.returncode != 0
-    assert "oracle" in done.stdout + done.stderr
+    status, text = launch("collect.launch.py", "policy:=oracle", f"out:={tmp_path / 'o'}")
+    assert status != 0
+    assert "oracle" in text
     assert not (tmp_path / "o").exists()

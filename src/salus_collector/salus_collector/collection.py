@@ -71,6 +71,19 @@ class CollectionProgress:
     steps: int = 0
     steps_recorded: int = 0
 
+    @classmethod
+    def of(
+        cls, out: Path, episodes: int, worker: int, workers: int
+    ) -> tuple["CollectionProgress", list[int]]:
+        """How far one worker's share of a collection is, and the indices that it still lacks.
+
+        Raises:
+            FormatError: something in the folder is not a sound store.
+        """
+        share = len(range(worker, episodes, workers))
+        missing = indices_to_collect(out, episodes, worker, workers)
+        return cls(total=share, already=share - len(missing)), missing
+
     @property
     def committed(self) -> int:
         """Episodes committed since it began."""

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +11,7 @@ from salus_collector.plan import EpisodePlan
 from salus_collector.policy.base import Decision, EpisodeStart, Observation, Policy
 from salus_collector.policy.runner import PolicyRunner
 from salus_collector.sim.families.registry import build_disturbance
+from salus_collector.sim.interface import Environment, simulation_of
 from salus_data.episode import EpisodeRecord
 from salus_data.types import NO_FAILURE, Outcome
 
@@ -38,7 +38,7 @@ class RolloutStep:
 
 
 def rollout(
-    environment: gymnasium.Env[Any, Any],
+    environment: Environment,
     policy: Policy,
     plan: EpisodePlan,
     *,
@@ -57,7 +57,7 @@ def rollout(
     Returns:
         The record of the episode; its outcome is DISCARDED where the simulation became unstable.
     """
-    core: Any = environment.unwrapped
+    core = simulation_of(environment)
     observation, info = environment.reset(
         seed=plan.seed, options={"disturbance": build_disturbance(plan.disturbance)}
     )

@@ -1,5 +1,6 @@
 """Lockstep as a core: one action in, one observation out, and time that never runs backwards."""
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -29,6 +30,17 @@ def environment():
 @pytest.fixture
 def session(environment):
     return Session(environment, NO_DISTURBANCES, 5, policy="expert")
+
+
+class Toy(gymnasium.Env):
+    """Gymnasium's interface alone."""
+
+    step_period, task_description = 0.1, "none"
+
+
+def test_an_environment_that_is_no_simulation_is_refused_by_what_it_lacks():
+    with pytest.raises(FormatError, match="Toy lacks camera_fovy, config, freeze_stall"):
+        Session(Toy(), NO_DISTURBANCES, 5)
 
 
 def answer(session, action=HOLD):

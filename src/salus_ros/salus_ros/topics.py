@@ -60,11 +60,13 @@ __all__ = [
     "SUPERVISOR",
     "UNCERTAINTY",
     "WARNING",
+    "WORLD_FRAME",
     "camera_info_topic",
     "image_topic",
     "optical_frame",
 ]
 
+WORLD_FRAME: Final = "world"
 BASE_FRAME: Final = "base_link"
 EE_FRAME: Final = "gripper_tcp"
 

@@ -7,12 +7,7 @@ from typing import Any
 
 from salus.collecting.reporting import report
 from salus.collecting.settings import CollectSettings
-from salus_collector.collection import (
-    CollectionProgress,
-    indices_to_collect,
-    store_path,
-    versions,
-)
+from salus_collector.collection import CollectionProgress, store_path, versions
 from salus_collector.direct import DirectCollection, DirectSettings
 from salus_collector.outcomes import end_of
 from salus_collector.perception.seeing import with_localiser
@@ -65,9 +60,9 @@ def collect_directly(
             config_digest=own["config_digest"],
         ),
     )
-    todo = indices_to_collect(settings.out, settings.episodes, worker, settings.workers)
-    mine = len(range(worker, settings.episodes, settings.workers))
-    progress = CollectionProgress(total=mine, already=mine - len(todo))
+    progress, todo = CollectionProgress.of(
+        settings.out, settings.episodes, worker, settings.workers
+    )
     on_progress(progress)
     parent = os.getppid()
     try:

@@ -12,7 +12,7 @@ from rclpy.task import Future
 from salus_msgs.msg import PerceivedObjects, RecordingStatus
 from salus_msgs.srv import Reset
 
-from salus_collector.collection import CollectionProgress, indices_to_collect
+from salus_collector.collection import CollectionProgress
 from salus_collector.nodes.wiring import Wiring
 from salus_data.types import FailureType, Outcome
 from salus_ros import topics
@@ -49,12 +49,10 @@ class CollectNode(Node):
     ) -> None:
         super().__init__("collect_node", **node_options)
         self._settings = p = declare(self, CollectParameters)
-        self._todo = indices_to_collect(Path(p.out), p.episodes, p.worker, p.workers)
-        self._on_progress = on_progress
-        self._progress = CollectionProgress(
-            total=len(range(p.worker, p.episodes, p.workers)),
-            already=len(range(p.worker, p.episodes, p.workers)) - len(self._todo),
+        self._progress, self._todo = CollectionProgress.of(
+            Path(p.out), p.episodes, p.worker, p.workers
         )
+        self._on_progress = on_progress
         self._current: int | None = None
         self._asked: Future | None = None
         self._ready = False

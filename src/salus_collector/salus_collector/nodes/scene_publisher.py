@@ -1,14 +1,14 @@
 """The simulated scene as markers, so that RViz and Foxglove show it without a URDF."""
 
-from typing import Any, Final
+from typing import Final
 
-import gymnasium
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from rclpy.node import Node
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker as MarkerMessage
 from visualization_msgs.msg import MarkerArray
 
+from salus_collector.sim.interface import Environment, simulation_of
 from salus_collector.sim.markers import Marker
 from salus_ros import convert, topics
 
@@ -24,8 +24,8 @@ SHAPES: Final = {"box": MarkerMessage.CUBE, "mesh": MarkerMessage.MESH_RESOURCE}
 class ScenePublisher:
     """Publishes markers while somebody listens; nobody pays for them otherwise."""
 
-    def __init__(self, node: Node, environment: gymnasium.Env[Any, Any]) -> None:
-        self._core: Any = environment.unwrapped
+    def __init__(self, node: Node, environment: Environment) -> None:
+        self._core = simulation_of(environment)
         self._publisher = node.create_publisher(MarkerArray, topics.SCENE, topics.STEP_QOS)
         self._identifiers: dict[str, int] = {}
         self._watched = False

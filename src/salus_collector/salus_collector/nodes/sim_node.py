@@ -15,7 +15,9 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_srvs.srv import SetBool
 
 from salus_collector.nodes.scene_publisher import ScenePublisher
+from salus_collector.nodes.transform_publisher import TransformPublisher
 from salus_collector.sim.disturbance_config import load_mix
+from salus_collector.sim.interface import simulation_of
 from salus_collector.sim.registry import make_environment
 from salus_collector.sim.session import Frame, Session, StaleActionError
 from salus_data.episode import EpisodeRecord
@@ -84,6 +86,7 @@ class SimNode(Node):
         self._diagnostics = Diagnostics(self, lambda: 1.0 / self._session.step_period)
         self._advertise()
         self._scene = ScenePublisher(self, environment)
+        self._transforms = TransformPublisher(self, simulation_of(environment).mounts)
         if parameters.mode == REALTIME:
             self.create_timer(
                 self._session.step_period, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME)
@@ -239,6 +242,7 @@ class SimNode(Node):
             messages.perceived(observation["perceived"], frame.stamp, plan.id, frame.step)
         )
         self._scene.publish(frame.stamp, frame.step)
+        self._transforms.publish(observation["state"], frame.stamp)
         self._diagnostics.step()
         self._tick_due = (
             time.monotonic() + self._session.step_period + self._settings.action_age_limit
@@ -247,7 +251,7 @@ class SimNode(Node):
     def _publish_image(self, camera: str, image: Any, stamp: int) -> None:
         if camera not in self._cameras:
             step = topics.STEP_QOS
-            core: Any = self._environment.unwrapped
+            core = simulation_of(self._environment)
             self._cameras[camera] = (
                 self.create_publisher(Image, topics.image_topic(camera), step),
                 self.create_publisher(CameraInfo, topics.camera_info_topic(camera), step),

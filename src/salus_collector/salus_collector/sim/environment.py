@@ -18,6 +18,7 @@ from salus_collector.sim.disturbance import Disturbance, NoDisturbance
 from salus_collector.sim.events import EventMonitor
 from salus_collector.sim.facts import StepFacts
 from salus_collector.sim.markers import Marker, scene_markers
+from salus_collector.sim.mounts import camera_mounts
 from salus_collector.sim.parameters import read_parameters, write_parameters
 from salus_collector.sim.render import CameraRenderer
 from salus_collector.sim.report import EventReport
@@ -67,6 +68,7 @@ class PandaPickPlace(gymnasium.Env[Observation, Array]):
         self.config = _configured(config, settings)
         self.space = action_space(self.config.action_space)
         self.world = World(self.config.image_size)
+        self.mounts = camera_mounts(self.world)
         self.rules = EventRules(
             step_period=CONTROL_STEP,
             stall_budget=self.config.stall_budget,

@@ -1,16 +1,15 @@
 """Environments by name: ours, and those that installed packages register.
 
 A package registers one in its metadata, in the entry point group `salus.environments`: the name,
-and a callable that takes settings as keyword arguments and returns a Gymnasium environment with
-the interface of `PandaPickPlace`.
+and a callable that takes settings as keyword arguments and returns a Gymnasium environment; what
+it must have below its wrappers is `salus_collector.sim.interface.Simulation`.
 """
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
-import gymnasium
-
+from salus_collector.sim.interface import Environment
 from salus_data.errors import UnknownNameError
 
 GROUP: Final = "salus.environments"
@@ -25,7 +24,7 @@ def environment_names() -> tuple[str, ...]:
     return tuple(sorted(_found()))
 
 
-def make_environment(name: str = DEFAULT, **settings: Any) -> gymnasium.Env[Any, Any]:
+def make_environment(name: str = DEFAULT, **settings: Any) -> Environment:
     """Make the environment of that name.
 
     Args:
@@ -38,7 +37,7 @@ def make_environment(name: str = DEFAULT, **settings: Any) -> gymnasium.Env[Any,
     found = _found()
     if name not in found:
         raise UnknownNameError("environment", name, sorted(found))
-    make: Callable[..., gymnasium.Env[Any, Any]] = found[name].load()
+    make: Callable[..., Environment] = found[name].load()
     return make(**settings)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from salus_collector.plan import EpisodePlan, plan_episode
 from salus_collector.rollout import episode_record
 from salus_collector.sim.disturbance_config import DisturbanceMix
 from salus_collector.sim.families.registry import build_disturbance
+from salus_collector.sim.interface import Environment, simulation_of
 from salus_collector.sim.report import EventReport
 from salus_data.action_space import ActionSpace
 from salus_data.episode import EpisodeRecord
@@ -61,6 +61,15 @@ class Session:
     Simulated time never runs backwards. Episode `index` begins at a multiple of a slot that no
     episode outlasts, so its stamps do not depend on which process runs it, nor after which.
 
+    Args:
+        environment: of the kind that `salus_collector.sim.registry` makes.
+        mix: of disturbances; with the root seed and an index it decides an episode.
+        root_seed: of the episodes.
+        policy: its name, for the records.
+
+    Raises:
+        FormatError: the environment is no simulation.
+
     Attributes:
         plan: of the running or last episode; None before the first.
         record: of the episode that ended last; None while one is running.
@@ -69,14 +78,14 @@ class Session:
 
     def __init__(
         self,
-        environment: gymnasium.Env[Any, Any],
+        environment: Environment,
         mix: DisturbanceMix,
         root_seed: int,
         *,
         policy: str = "",
     ) -> None:
         self._environment = environment
-        self._core: Any = environment.unwrapped
+        self._core = simulation_of(environment)
         self._mix = mix
         self._root_seed = root_seed
         self._policy = policy
@@ -93,18 +102,17 @@ class Session:
     @property
     def action_space(self) -> ActionSpace:
         """What actions mean here."""
-        space: ActionSpace = self._core.space
-        return space
+        return self._core.space
 
     @property
     def task(self) -> str:
         """What is to be done, one line."""
-        return str(self._core.task_description)
+        return self._core.task_description
 
     @property
     def step_period(self) -> float:
         """Seconds between two steps."""
-        return float(self._core.step_period)
+        return self._core.step_period
 
     @property
     def waiting_for(self) -> tuple[str, int] | None:
@@ -236,5 +244,5 @@ class Session:
 
     def _slot(self) -> int:
         """Simulated time that one episode takes at most [ns], in whole ten seconds."""
-        limit: float = self._core.config.step_limit * self.step_period + 1.0
+        limit = self._core.config.step_limit * self.step_period + 1.0
         return math.ceil(limit / 10.0) * 10 * SECOND
