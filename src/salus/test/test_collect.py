@@ -27,12 +27,12 @@ def domain():
         yield domain
 
 
-def start(out, domain, *more, episodes=EPISODES, workers=1, image_size=32):
+def start(out, domain, *more, episodes=EPISODES, workers=1, image_size=32, first_path=""):
     command = [sys.executable, "-c", "from salus.main import main; main()", "collect", "--json"]
     command += ["--episodes", str(episodes), "--workers", str(workers), "--out", str(out)]
     command += ["--seed", "11", "--image-size", str(image_size), *more]
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONPATH": os.pathsep.join(filter(None, [first_path, *sys.path])),
         "ROS_DOMAIN_ID": str(domain),
     }
     return subprocess.Popen(
@@ -79,9 +79,19 @@ def test_a_collection_that_is_complete_stays_as_it_is(one_worker, domain):
     assert content(one_worker) == before
 
 
-def test_without_ros_the_episodes_are_the_same(one_worker, domain, tmp_path):
-    collect(tmp_path, domain, "--direct")
-    assert content(tmp_path) == content(one_worker)
+@pytest.fixture
+def no_ros(tmp_path):
+    """A folder that comes first on the path, in which no module of ROS can be imported."""
+    folder = tmp_path / "no_ros"
+    folder.mkdir()
+    for module in ("rclpy", "rosidl_runtime_py", "salus_msgs", "sensor_msgs", "std_msgs"):
+        (folder / f"{module}.py").write_text("raise ImportError('there is no ROS here')")
+    return str(folder)
+
+
+def test_without_ros_the_episodes_are_the_same(one_worker, domain, no_ros, tmp_path):
+    collect(tmp_path / "out", domain, "--direct", first_path=no_ros)
+    assert content(tmp_path / "out") == content(one_worker)
 
 
 def test_images_may_be_left_out_without_ros(one_worker, domain, tmp_path):

@@ -13,7 +13,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from salus.collecting.direct import run_direct_worker
 from salus.collecting.settings import CollectSettings
-from salus.collecting.worker import run_worker
 from salus_collector.collection import CollectionProgress
 
 REFRESH = 0.2  # [s]
@@ -72,6 +71,8 @@ class CollectionRun:
         if own.direct:
             made = context.Process(target=run_direct_worker, args=(worker, own, queue))
         else:
+            from salus.collecting.worker import run_worker  # it needs ROS
+
             arguments = own.ros_arguments(worker)
             made = context.Process(
                 target=run_worker,

@@ -16,10 +16,10 @@ from salus_collector.perception.targets import PIXELS
 from salus_collector.sim.disturbance_config import load_mix
 from salus_data.errors import FormatError, UnknownNameError
 from salus_data.store import Store
+from salus_data.topic_names import NAMESPACE
 from salus_data.yaml_file import read_yaml
 from salus_predictor.supervisor.config import load_config
 from salus_predictor.supervisor.core import MODES
-from salus_ros.topics import NAMESPACE
 
 MAX_EPISODES = 10_000_000
 MAX_SEED = 2**53
