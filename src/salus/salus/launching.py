@@ -42,14 +42,16 @@ def described(
 
 
 class Ending:
-    """Ends a launch when the last collect_node has ended, or when another node has crashed.
+    """Ends a launch when the last collect_node has ended, or when a node has failed.
+
+    A failure is raised, which `launch` turns into its exit status 1, so that a script can tell.
 
     Args:
         graphs: how many collect_nodes there are, one a graph.
     """
 
     def __init__(self, graphs: int = 1) -> None:
-        self._running = graphs
+        self._running, self._failed = graphs, ""
 
     def watch(self, node: ExecuteProcess, executable: str, place: str = "") -> RegisterEventHandler:
         """A handler to launch beside a node.
@@ -61,12 +63,18 @@ class Ending:
         """
 
         def react(event: ProcessExited, context: LaunchContext) -> EmitEvent | None:
+            if context.is_shutdown:
+                return None
+            if event.returncode:
+                self._failed = f"{executable}{place} ended with status {event.returncode}"
             if executable == LAST:
+                # The other graphs go on: what one of them discarded is nothing to them.
                 self._running -= 1
-                return None if self._running else _shutdown("the collection has ended")
-            if event.returncode and not context.is_shutdown:
-                return _shutdown(f"{executable}{place} ended with status {event.returncode}")
-            return None
+                if self._running:
+                    return None
+            if self._failed:
+                raise RuntimeError(self._failed)
+            return _shutdown("the collection has ended") if executable == LAST else None
 
         return RegisterEventHandler(OnProcessExit(target_action=node, on_exit=react))
 
