@@ -31,6 +31,8 @@ STEP_PATIENCE: Final = 30.0
 """Seconds for one command."""
 REPORTS: Final = 2
 """Diagnostics that a process has sent, a second apart, when it is counted as there."""
+HEARD_WITHIN: Final = 1.0
+"""Seconds that a message which one listener has had may take to another."""
 STEPS: Final = 60
 """Steps of an episode; the fault strikes at one from FIRST to LAST."""
 FIRST: Final = 20
@@ -223,6 +225,7 @@ class Stage:
             if not (struck and fault is not None and fault.observes):
                 self.observe(step)
             if struck and fault is not None:
+                self._hear(heard, step - 1)
                 fault.strike(self, step)
             if not self.graph.spin_until(lambda step=step: step in heard.actions, STEP_PATIENCE):  # type: ignore[misc]
                 strike.unsafe.append(f"no command at all for step {step}")
@@ -234,6 +237,11 @@ class Stage:
             fault.after(self)
         del robot.heard[episode]
         return strike
+
+    def _hear(self, heard: Heard, step: int) -> None:
+        """Wait for what the supervisor decided that step by: who is killed sends us no more."""
+        told = (heard.all_forecasts, heard.all_proposals)
+        self.graph.spin_until(lambda: all(step in messages for messages in told), HEARD_WITHIN)
 
     def observe(self, step: int) -> None:
         """Publish an observation, by the robot's clock."""
