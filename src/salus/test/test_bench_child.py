@@ -10,8 +10,7 @@ from pathlib import Path
 START = """
 import time
 from salus.bench.child import Child
-child = Child("http.server", "/salus", 0, {})
-child._command[3:] = ["0", "--bind", "127.0.0.1"]
+child = Child("sleeper", "/salus", 0, {})
 child.start()
 print(child._process.pid, flush=True)
 time.sleep(60)
@@ -27,9 +26,12 @@ def is_there(process: int) -> bool:
     return state.split()[0] != "Z"
 
 
-def test_a_child_ends_with_a_benchmark_that_is_killed() -> None:
+def test_a_child_ends_with_a_benchmark_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "sleeper.py").write_text("import time; time.sleep(60)")
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    environment = os.environ | {"PYTHONPATH": path}
     command = [sys.executable, "-c", START]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         assert is_there(child)
