@@ -79,5 +79,6 @@ def graph(settings: CollectSettings, worker: int, ending: Ending) -> list:
             output="screen",
             additional_env=environment,
         )
-        actions += [node, ending.watch(node, executable, f" of worker {worker}")]
+        name, last = f"{executable} of worker {worker}", executable == "collect_node"
+        actions += [node, ending.watch(node, name, decides=last)]
     return actions

@@ -83,5 +83,6 @@ def start(given: dict[str, str]) -> list:
         )
         actions.append(node)
         if (package, executable) in ROBOT:
-            actions.append(ending.watch(node, executable))
+            last = executable == "collect_node"
+            actions.append(ending.watch(node, executable, decides=last))
     return actions

@@ -9,18 +9,12 @@ tell. Without `launch` there are `salus replay` and `salus train --bag`, which d
 
 from pathlib import Path
 
-from launch import Action, LaunchDescription
-from launch.actions import (
-    EmitEvent,
-    ExecuteProcess,
-    RegisterEventHandler,
-)
-from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
+from launch import LaunchDescription
+from launch.actions import ExecuteProcess
 from launch_ros.actions import Node
 
 from salus.launch_arguments import flag, number
-from salus.launching import described
+from salus.launching import Ending, described
 from salus_data.errors import FormatError
 from salus_ros.topics import NAMESPACE
 
@@ -58,7 +52,7 @@ def training(given: dict[str, str], bags: list[str]) -> list:
     for bag in bags:
         command += ["--bag", bag]
     train = ExecuteProcess(cmd=command + given["train_arguments"].split(), output="screen")
-    return [train, ends_with(train, "salus train")]
+    return [train, Ending().watch(train, "salus train", decides=True)]
 
 
 def playing(given: dict[str, str], bag: str) -> list:
@@ -83,22 +77,10 @@ def playing(given: dict[str, str], bag: str) -> list:
         ],
         output="screen",
     )
+    ending = Ending()  # with whichever ends first
     return [
         predictor,
         player,
-        ends_with(player, "replay_node"),
-        ends_with(predictor, "predictor_node"),
+        ending.watch(player, "replay_node", decides=True),
+        ending.watch(predictor, "predictor_node", decides=True),
     ]
-
-
-def ends_with(process: Action, name: str) -> RegisterEventHandler:
-    """End the launch with that process; `launch` turns an exception into its exit status 1."""
-
-    def react(event, context):
-        if context.is_shutdown:
-            return None
-        if event.returncode:
-            raise RuntimeError(f"{name} ended with status {event.returncode}")
-        return EmitEvent(event=Shutdown(reason=f"{name} has ended"))
-
-    return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=react))

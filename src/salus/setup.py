@@ -31,6 +31,7 @@ setup(
         "salus-data",
         "salus-predictor",
         "salus-ros",
+        "scipy",
         "torch",
         "typer",
     ],

@@ -17,9 +17,6 @@ from launch.launch_context import LaunchContext
 from launch.launch_description import LaunchDescription
 from launch.substitutions import LaunchConfiguration
 
-LAST = "collect_node"
-"""The node that knows when all episodes of its graph are done."""
-
 
 def described(
     arguments: Mapping[str, tuple[str, str]], start: Callable[[dict[str, str]], list[Any]]
@@ -42,42 +39,40 @@ def described(
 
 
 class Ending:
-    """Ends a launch when the last collect_node has ended, or when a node has failed.
+    """Ends a launch when those that decide it have ended, or when any that is watched has failed.
 
     A failure is raised, which `launch` turns into its exit status 1, so that a script can tell.
 
     Args:
-        graphs: how many collect_nodes there are, one a graph.
+        deciding: how many processes have to end.
     """
 
-    def __init__(self, graphs: int = 1) -> None:
-        self._running, self._failed = graphs, ""
+    def __init__(self, deciding: int = 1) -> None:
+        self._running, self._failed = deciding, ""
 
-    def watch(self, node: ExecuteProcess, executable: str, place: str = "") -> RegisterEventHandler:
-        """A handler to launch beside a node.
+    def watch(
+        self, process: ExecuteProcess, name: str, *, decides: bool = False
+    ) -> RegisterEventHandler:
+        """A handler to launch beside a process.
 
         Args:
-            node: that is watched.
-            executable: its name in its package.
-            place: which graph it belongs to, for the reason; empty where there is one.
+            process: that is watched.
+            name: of it, for the reason.
+            decides: it is one of those that have to end. While others of them run, its failure is
+                only kept: what one graph discarded is nothing to the others.
         """
 
         def react(event: ProcessExited, context: LaunchContext) -> EmitEvent | None:
             if context.is_shutdown:
                 return None
             if event.returncode:
-                self._failed = f"{executable}{place} ended with status {event.returncode}"
-            if executable == LAST:
-                # The other graphs go on: what one of them discarded is nothing to them.
+                self._failed = f"{name} ended with status {event.returncode}"
+            if decides:
                 self._running -= 1
-                if self._running:
+                if self._running > 0:
                     return None
             if self._failed:
                 raise RuntimeError(self._failed)
-            return _shutdown("the collection has ended") if executable == LAST else None
+            return EmitEvent(event=Shutdown(reason=f"{name} has ended")) if decides else None
 
-        return RegisterEventHandler(OnProcessExit(target_action=node, on_exit=react))
-
-
-def _shutdown(reason: str) -> EmitEvent:
-    return EmitEvent(event=Shutdown(reason=reason))
+        return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=react))

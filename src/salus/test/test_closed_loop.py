@@ -243,6 +243,14 @@ def test_arms_that_do_the_same_have_no_difference_and_no_interval_around_it() ->
     assert found["fewer_failures_ci"] == [0, 0], "pairs, not two samples"
 
 
+def test_no_lost_success_of_few_is_not_told_as_certain() -> None:
+    cases = [("success",) * 3] * 20 + [("drop", "success", "drop")] * 5
+    found = figures(study(cases), 1 / 30)["supervised"]
+    assert found["successes_lost"] == 0
+    assert found["successes_lost_ci"] == pytest.approx([0, 1 - 0.025 ** (1 / 20)])
+    assert found["failures_recovered_ci"] == pytest.approx([0.025 ** (1 / 5), 1])
+
+
 def test_pairs_that_differ_without_an_intervention_are_told() -> None:
     assert (
         figures(study([("success", "drop", "success")]), 1 / 30)["untouched_pairs_that_differ"] == 1

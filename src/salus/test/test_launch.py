@@ -48,6 +48,15 @@ def test_every_node_as_a_process_collects_and_ends(tmp_path):
     assert "process has died" not in text
 
 
+def test_a_node_that_fails_fails_the_launch(tmp_path):
+    config = tmp_path / "collect.yaml"
+    config.write_text("/**/policy_node:\n  ros__parameters:\n    localiser: nowhere.safetensors\n")
+    options = (f"config:={config}", f"out:={tmp_path / 'out'}", "episodes:=1", "image_size:=128")
+    status, text = launch("collect.launch.py", *options)
+    assert status == 1, text
+    assert "policy_node of worker 0 ended with status" in text
+
+
 def test_a_simulated_robot_is_monitored_until_its_episodes_are_done(tmp_path):
     options = ("simulate:=true", "policy:=expert", "episodes:=2", "image_size:=32")
     status, text = launch(

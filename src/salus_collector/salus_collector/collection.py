@@ -71,19 +71,6 @@ class CollectionProgress:
     steps: int = 0
     steps_recorded: int = 0
 
-    @classmethod
-    def of(
-        cls, out: Path, episodes: int, worker: int, workers: int
-    ) -> tuple["CollectionProgress", list[int]]:
-        """How far one worker's share of a collection is, and the indices that it still lacks.
-
-        Raises:
-            FormatError: something in the folder is not a sound store.
-        """
-        share = len(range(worker, episodes, workers))
-        missing = indices_to_collect(out, episodes, worker, workers)
-        return cls(total=share, already=share - len(missing)), missing
-
     @property
     def committed(self) -> int:
         """Episodes committed since it began."""
@@ -95,3 +82,16 @@ class CollectionProgress:
         line = f"{self.already + self.committed} of {self.total} episodes"
         line += f" ({counts})" if counts else ""
         return line + (f", {len(self.discarded)} discarded" if self.discarded else "")
+
+
+def share_of(
+    worker: int, workers: int, out: Path, episodes: int
+) -> tuple[CollectionProgress, list[int]]:
+    """How far one worker's share of a collection is, and the indices that it still lacks.
+
+    Raises:
+        FormatError: something in the folder is not a sound store.
+    """
+    total = len(range(worker, episodes, workers))
+    missing = indices_to_collect(out, episodes, worker, workers)
+    return CollectionProgress(total, already=total - len(missing)), missing

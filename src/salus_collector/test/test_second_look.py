@@ -66,9 +66,9 @@ def test_the_next_episode_begins_on_what_it_is_told() -> None:
     looking.reset(START)
     looking.act(observe())
     looking.executed(np.array([0.0] * 6 + [1.0]))
-    assert looking.looks  # type: ignore[attr-defined]
+    assert looking.warned  # type: ignore[attr-defined]
     looking.reset(START)
-    assert not looking.looks  # type: ignore[attr-defined]
+    assert not looking.warned  # type: ignore[attr-defined]
 
 
 def test_without_a_localiser_it_is_the_policy_itself() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from salus.closed_loop.rows import ARMS, OFF, RANDOM, SUPERVISED, Row
 from salus_data.types import FAILURE_TYPES
@@ -78,6 +79,19 @@ def figure(tree: Tree, name: str, values: Array) -> None:
     tree[f"{name}_ci"] = [float(x) for x in np.quantile(drawn, (0.025, 0.975))] if enough else None
 
 
+def proportion(tree: Tree, name: str, pairs: Pairs, part: Array, whole: Array) -> None:
+    """As `figure`, of the share of some of the episodes that `part` (E,) is of `whole` (E,).
+
+    Where it is none or all of them every replicate says the same, which would pass for certainty:
+    the interval is then the exact one of Clopper and Pearson (1934).
+    """
+    figure(tree, name, pairs.share(part, whole))
+    found, of = int(part.sum()), int(whole.sum())
+    if of and found in (0, of):
+        exact = binomtest(found, of).proportion_ci(method="exact")
+        tree[f"{name}_ci"] = [float(exact.low), float(exact.high)]
+
+
 def figures(pairs: Pairs, step_period: float) -> Tree:
     """All figures of a study, as metrics.json has them."""
     return {
@@ -125,12 +139,12 @@ def _against_off(pairs: Pairs, arm: str, step_period: float) -> Tree:
     figure(tree, "unsuccessful_reduced", 1 - pairs.share(1 - succeeds, 1 - success))
     figure(tree, "failure_rate_change", pairs.mean(fails - failed))
     figure(tree, "success_rate_change", pairs.mean(succeeds - success))
-    figure(tree, "successes_lost", pairs.share(success * (1 - succeeds), success))
-    figure(tree, "successes_lost_to_failure", pairs.share(success * fails, success))
+    proportion(tree, "successes_lost", pairs, success * (1 - succeeds), success)
+    proportion(tree, "successes_lost_to_failure", pairs, success * fails, success)
     stopped = (after == "stopped").astype(float)
-    figure(tree, "successes_lost_to_stop", pairs.share(success * stopped, success))
-    figure(tree, "failures_recovered", pairs.share(failed * succeeds, failed))
-    figure(tree, "failures_stopped", pairs.share(failed * stopped, failed))
+    proportion(tree, "successes_lost_to_stop", pairs, success * stopped, success)
+    proportion(tree, "failures_recovered", pairs, failed * succeeds, failed)
+    proportion(tree, "failures_stopped", pairs, failed * stopped, failed)
     impulse = [np.array([row.impulse for row in pairs.rows[a]]) for a in (OFF, arm)]
     figure(tree, "impulse_reduced", 1 - pairs.share(impulse[1], impulse[0]))
     tree["by_type"] = {}
@@ -138,9 +152,9 @@ def _against_off(pairs: Pairs, arm: str, step_period: float) -> Tree:
         was, now = (before == name).astype(float), (after == name).astype(float)
         node: Tree = {"off": int(was.sum()), arm: int(now.sum())}
         figure(node, "reduced", 1 - pairs.share(now, was))
-        figure(node, "recovered", pairs.share(was * succeeds, was))
-        figure(node, "stopped", pairs.share(was * stopped, was))
-        figure(node, "to_other_failure", pairs.share(was * fails * (1 - now), was))
+        proportion(node, "recovered", pairs, was * succeeds, was)
+        proportion(node, "stopped", pairs, was * stopped, was)
+        proportion(node, "to_other_failure", pairs, was * fails * (1 - now), was)
         tree["by_type"][name] = node
     tree["first_interventions"] = _first_interventions(pairs, arm, step_period)
     both = success * succeeds

@@ -7,7 +7,7 @@ from typing import Any
 
 from salus.collecting.reporting import report
 from salus.collecting.settings import CollectSettings
-from salus_collector.collection import CollectionProgress, store_path, versions
+from salus_collector.collection import CollectionProgress, share_of, store_path, versions
 from salus_collector.direct import DirectCollection, DirectSettings
 from salus_collector.outcomes import end_of
 from salus_collector.perception.seeing import with_localiser
@@ -60,9 +60,7 @@ def collect_directly(
             config_digest=own["config_digest"],
         ),
     )
-    progress, todo = CollectionProgress.of(
-        settings.out, settings.episodes, worker, settings.workers
-    )
+    progress, todo = share_of(worker, settings.workers, settings.out, settings.episodes)
     on_progress(progress)
     parent = os.getppid()
     try:

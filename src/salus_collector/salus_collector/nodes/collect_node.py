@@ -12,7 +12,7 @@ from rclpy.task import Future
 from salus_msgs.msg import PerceivedObjects, RecordingStatus
 from salus_msgs.srv import Reset
 
-from salus_collector.collection import CollectionProgress
+from salus_collector.collection import CollectionProgress, share_of
 from salus_collector.nodes.wiring import Wiring
 from salus_data.types import FailureType, Outcome
 from salus_ros import topics
@@ -49,9 +49,7 @@ class CollectNode(Node):
     ) -> None:
         super().__init__("collect_node", **node_options)
         self._settings = p = declare(self, CollectParameters)
-        self._progress, self._todo = CollectionProgress.of(
-            Path(p.out), p.episodes, p.worker, p.workers
-        )
+        self._progress, self._todo = share_of(p.worker, p.workers, Path(p.out), p.episodes)
         self._on_progress = on_progress
         self._current: int | None = None
         self._asked: Future | None = None

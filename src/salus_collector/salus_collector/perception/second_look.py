@@ -11,12 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from salus_collector.perception.interference import Interference
-from salus_collector.perception.localiser import Localiser
-from salus_collector.perception.looking import LookingPolicy
 from salus_collector.perception.sighted import scene
 from salus_collector.perception.targets import OBJECT
-from salus_collector.policy.base import Decision, EpisodeStart, Observation, Policy
+from salus_collector.perception.warned import WarnedPolicy
+from salus_collector.policy.base import Decision, Observation
 from salus_data.layout import object_slice
 
 Array = NDArray[np.float64]
@@ -27,25 +25,11 @@ TRUSTED: Final = 0.02
 _OBJECT, _OBSTACLE, _BIN = (object_slice(name) for name in ("object", "obstacle", "bin"))
 
 
-class SecondLook(LookingPolicy):
+class SecondLook(WarnedPolicy):
     """Adds the second look to a policy; implements `policy.base.Policy`.
 
     Until somebody interferes it is that policy, by name and digest.
     """
-
-    def __init__(self, policy: Policy, localiser: Localiser) -> None:
-        super().__init__(policy, localiser)
-        self._interference = Interference()
-
-    @property
-    def looks(self) -> bool:
-        """It has been interfered with in this episode, and acts on what is seen."""
-        return self._interference.seen
-
-    def reset(self, start: EpisodeStart) -> None:
-        """Begin an episode in which nobody has interfered yet."""
-        super().reset(start)
-        self._interference.reset()
 
     def act(self, observation: Observation) -> Decision:
         """The policy's decision, on what is told or, after an intervention, on what is seen.
@@ -53,18 +37,11 @@ class SecondLook(LookingPolicy):
         Raises:
             FormatError: the images' size is no multiple of the localiser's.
         """
-        if self.looks:
+        if self.warned:
             observation = {**observation, "perceived": self._see(observation)}
         decision = self.policy.act(observation)
-        self._interference.proposed(decision.action)
+        self.propose(decision.action)
         return decision
-
-    def executed(self, action: NDArray[np.float64]) -> None:
-        """Tell the policy; another action than its own makes it look again."""
-        self._interference.executed(action, self.action_space)
-        if self._interference.seen:
-            self._memory.hold_on()
-        super().executed(action)
 
     def _see(self, observation: Observation) -> Array:
         """What was told, with every pose that is seen well in its place, (30,)."""

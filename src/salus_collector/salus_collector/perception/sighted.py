@@ -11,9 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from salus_collector.perception.interference import Interference
 from salus_collector.perception.localiser import Localiser, Sighting
-from salus_collector.perception.looking import LookingPolicy
 from salus_collector.perception.signals import OBSTACLE_WIDTH
 from salus_collector.perception.targets import (
     BIN,
@@ -22,6 +20,7 @@ from salus_collector.perception.targets import (
     TURN,
     in_base_frame,
 )
+from salus_collector.perception.warned import WarnedPolicy
 from salus_collector.policy.base import Decision, EpisodeStart, Observation, Policy
 from salus_data.contract import Column
 from salus_data.layout import PERCEIVED, object_slice
@@ -55,18 +54,15 @@ SIGHT_COLUMNS: Final = (
 _OBJECT, _OBSTACLE, _BIN = (object_slice(name) for name in ("object", "obstacle", "bin"))
 
 
-class SightedPolicy(LookingPolicy):
+class SightedPolicy(WarnedPolicy):
     """Gives a policy the localiser's poses as `perceived`; implements `policy.base.Policy`.
 
-    What the observation says of object, obstacle and bin is not read. Once an action of its was
-    changed on its way to the arm, it forgets no obstacle that it has seen until the episode ends:
-    who goes back and no longer sees what it went back from would come again.
+    What the observation says of object, obstacle and bin is not read.
     """
 
     def __init__(self, name: str, policy: Policy, localiser: Localiser) -> None:
         super().__init__(policy, localiser)
         self._name = name
-        self._interference = Interference()
         self._about_objects: RobotSignals | None = None
 
     @property
@@ -88,7 +84,6 @@ class SightedPolicy(LookingPolicy):
     def reset(self, start: EpisodeStart) -> None:
         """Begin an episode: nothing of the one before has any effect."""
         super().reset(start)
-        self._interference.reset()
         self._about_objects = RobotSignals(self.action_space, start.step_period, PERCEIVING)
 
     def act(self, observation: Observation) -> Decision:
@@ -101,7 +96,7 @@ class SightedPolicy(LookingPolicy):
         sighting = self._memory.update(frame)
         seen = scene(sighting, state)
         decision = self.policy.act({**observation, "perceived": seen})
-        self._interference.proposed(decision.action)
+        self.propose(decision.action)
         assert self._about_objects is not None, "reset comes before act"
         about, reasons = self._about_objects.step(state, seen, decision.action)
         doubt = float(np.linalg.norm(sighting.doubt[OBJECT]))
@@ -113,13 +108,6 @@ class SightedPolicy(LookingPolicy):
             signals=np.concatenate([decision.signals, own, about]),
             validity=np.concatenate([decision.validity, valid, reasons]),
         )
-
-    def executed(self, action: Array) -> None:
-        """Tell the policy; another action than its own makes it remember obstacles."""
-        self._interference.executed(action, self.action_space)
-        if self._interference.seen:
-            self._memory.hold_on()
-        super().executed(action)
 
 
 def scene(sighting: Sighting, state: Array) -> Array:
