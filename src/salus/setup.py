@@ -31,7 +31,6 @@ setup(
         "salus-data",
         "salus-predictor",
         "salus-ros",
-        "scipy",
         "torch",
         "typer",
     ],

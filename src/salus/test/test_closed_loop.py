@@ -247,8 +247,9 @@ def test_no_lost_success_of_few_is_not_told_as_certain() -> None:
     cases = [("success",) * 3] * 20 + [("drop", "success", "drop")] * 5
     found = figures(study(cases), 1 / 30)["supervised"]
     assert found["successes_lost"] == 0
-    assert found["successes_lost_ci"] == pytest.approx([0, 1 - 0.025 ** (1 / 20)])
-    assert found["failures_recovered_ci"] == pytest.approx([0.025 ** (1 / 5), 1])
+    z = 1.96**2
+    assert found["successes_lost_ci"] == pytest.approx([0, z / (20 + z)], abs=1e-4)
+    assert found["failures_recovered_ci"] == pytest.approx([5 / (5 + z), 1], abs=1e-4)
 
 
 def test_pairs_that_differ_without_an_intervention_are_told() -> None:

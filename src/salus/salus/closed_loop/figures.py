@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from salus.closed_loop.rows import ARMS, OFF, RANDOM, SUPERVISED, Row
+from salus_data.summary.statistics import wilson_interval
 from salus_data.types import FAILURE_TYPES
 from salus_predictor.evaluation.bootstrap import episode_weights
 
@@ -83,13 +83,12 @@ def proportion(tree: Tree, name: str, pairs: Pairs, part: Array, whole: Array) -
     """As `figure`, of the share of some of the episodes that `part` (E,) is of `whole` (E,).
 
     Where it is none or all of them every replicate says the same, which would pass for certainty:
-    the interval is then the exact one of Clopper and Pearson (1934).
+    the interval is then Wilson's.
     """
     figure(tree, name, pairs.share(part, whole))
     found, of = int(part.sum()), int(whole.sum())
     if of and found in (0, of):
-        exact = binomtest(found, of).proportion_ci(method="exact")
-        tree[f"{name}_ci"] = [float(exact.low), float(exact.high)]
+        tree[f"{name}_ci"] = list(wilson_interval(found, of))
 
 
 def figures(pairs: Pairs, step_period: float) -> Tree:
