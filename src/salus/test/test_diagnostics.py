@@ -9,6 +9,7 @@ from small_predictor import watched
 from watched_graph import CONTRACT, Graph, watched_graph
 
 from salus_ros import convert, topics
+from salus_ros.meeting import Meetings
 
 pytestmark = [
     pytest.mark.ros,
@@ -71,6 +72,27 @@ def test_every_node_tells_rate_latency_drops_and_whose_model_it_runs(tmp_path: P
         assert found[name]["calibration_id"] == "calibration-1"
     assert found["policy_node"]["model_id"] == "expert"
     assert found["supervisor_node"]["mode"] == "active"
+
+
+def test_every_node_tells_whom_it_has_met_and_whether_a_contract_has_come(tmp_path: Path) -> None:
+    with watched_graph(tmp_path, lambda _: watched(CONTRACT)) as graph:
+        told = listen(graph)
+        meetings = Meetings()
+
+        def gap() -> str:
+            for name, status in told.items():
+                meetings.hear(name, values(status))
+            return meetings.gap(EVERY)
+
+        graph.spin_until(lambda: gap() == "")
+        actions = f"{graph.namespace}/{topics.ACTION}"
+        hear = sum(f"publishers {actions}" in values(told[name]) for name in EVERY)
+        assert int(values(told["supervisor_node"])[f"listeners {actions}"]) >= hear >= 4
+        for name in ("predictor_node", "supervisor_node", "recorder_node"):
+            assert values(told[name])["contract"] == "expert"
+        graph.kill("policy")
+        proposals = f"publishers {graph.namespace}/{topics.ACTION_PROPOSED}"
+        graph.spin_until(lambda: values(told["supervisor_node"])[proposals] == "0")
 
 
 def test_a_node_that_has_done_nothing_yet_says_never(tmp_path: Path) -> None:

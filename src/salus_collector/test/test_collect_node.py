@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("salus_msgs.msg")
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseStamped
 from probe import Probe
 from salus_msgs.msg import EpisodeEvent, PerceivedObjects, PolicyAction, RecordingStatus
@@ -14,7 +14,7 @@ from salus_msgs.srv import Reset
 from sensor_msgs.msg import JointState
 
 from salus_collector.nodes.collect_node import CollectNode
-from salus_collector.nodes.wiring import WIRES
+from salus_collector.nodes.wiring import SETTLE, WIRES
 from salus_data.faults import CONTRACT, IMAGES, noise_episode
 from salus_data.types import Outcome
 from salus_data.writer import StoreWriter
@@ -161,3 +161,28 @@ def test_no_episode_starts_before_everybody_hears_everybody(graph, tmp_path):
     scene.say(RecordingStatus.STATE_READY)
     assert graph.spin_until(lambda: scene.node.status == 1)
     assert scene.asked == []
+
+
+def test_no_episode_starts_before_the_others_say_that_they_have_met_each_other(graph, tmp_path):
+    scene = Scene(graph, tmp_path)
+    reports = scene.probe.advertise(DiagnosticArray, topics.DIAGNOSTICS)
+    action = scene.probe.resolve_topic_name(topics.ACTION)
+    known = len(WIRES[topics.ACTION][1])
+
+    def report(listeners):
+        values = {f"listeners {action}": listeners, f"publishers {action}": 1}
+        status = DiagnosticStatus(
+            name=f"{scene.probe.get_namespace()[1:]}/probe",
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        )
+        reports.publish(DiagnosticArray(status=[status]))
+
+    scene.say(RecordingStatus.STATE_READY)
+    assert graph.spin_until(reports.get_subscription_count)
+    graph.spin_for(SETTLE + 1.5)
+    assert scene.asked == [], "the probe has a publisher of diagnostics and has not reported"
+    report(0)
+    graph.spin_for(SETTLE + 1.0)
+    assert scene.asked == [], "the probe's publisher has met nobody"
+    report(known)
+    assert scene.asked_for([0])

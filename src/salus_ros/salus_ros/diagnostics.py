@@ -2,7 +2,8 @@
 
 Every report has `rate_hz`, `steps`, `seconds_since_step` (`never` before the first) and `drops`;
 `nominal_rate_hz` where the node has a rate to keep, `latency_p50_ms` and `latency_p99_ms` once it
-has answered something; then the node's own counts and names. docs/ARCHITECTURE.md lists them.
+has answered something; then the node's own counts and names, and whom it has met on each topic
+(`meeting`). docs/ARCHITECTURE.md lists them.
 """
 
 import time
@@ -13,6 +14,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from salus_data.contract import Contract
+from salus_ros import meeting
 from salus_ros.topics import DIAGNOSTICS
 
 PERIOD = 1.0
@@ -32,6 +35,8 @@ class Diagnostics:
         node: that reports.
         nominal_rate: steps a second that it should make [Hz]; None where it has no rate to keep.
         facts: asked for more at every report; what it says goes before what was counted.
+        contract: asked for the contract that the node has heard, where it needs one; its rate is
+            nominal then.
     """
 
     def __init__(
@@ -39,9 +44,10 @@ class Diagnostics:
         node: Node,
         nominal_rate: Callable[[], float] | None = None,
         facts: Callable[[], Mapping[str, str]] | None = None,
+        contract: Callable[[], Contract | None] | None = None,
     ) -> None:
         self._node = node
-        self._nominal_rate, self._facts = nominal_rate, facts
+        self._nominal_rate, self._facts, self._contract = nominal_rate, facts, contract
         self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
         self._timer = node.create_timer(
             PERIOD, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME)
@@ -94,6 +100,10 @@ class Diagnostics:
         values = {"rate_hz": f"{rate:.1f}", "seconds_since_step": since}
         if self._nominal_rate is not None:
             values["nominal_rate_hz"] = f"{self._nominal_rate():.1f}"
+        if self._contract is not None:
+            contract = self._contract()
+            values["nominal_rate_hz"] = f"{1 / contract.step_period if contract else 0.0:.1f}"
+            values[meeting.CONTRACT] = contract.policy if contract else meeting.NO_CONTRACT
         values |= {"steps": str(self._steps), "drops": str(self._drops)}
         values |= {k: str(v) for k, v in self._counts.items()}
         values |= self._values
@@ -103,6 +113,7 @@ class Diagnostics:
             latencies = sorted(1000 * latency for latency in self._latencies)
             values["latency_p50_ms"] = f"{latencies[len(latencies) // 2]:.2f}"
             values["latency_p99_ms"] = f"{latencies[int(0.99 * len(latencies))]:.2f}"
+        values |= meeting.met_by(self._node)
         self._steps_before, self._last = self._steps, now
         status = DiagnosticStatus(
             level=self._level,

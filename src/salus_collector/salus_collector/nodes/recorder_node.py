@@ -71,7 +71,9 @@ class RecorderNode(Node):
         self._pending_events: list[EpisodeEvent] = []
         self._end: EpisodeEvent | None = None
         self._committed = 0
-        self._diagnostics = Diagnostics(self)
+        self._diagnostics = Diagnostics(
+            self, contract=lambda: self._sink.contract if self._sink else None
+        )
         self._status = self.create_publisher(RecordingStatus, topics.RECORDING, topics.LATCHED_QOS)
         # Wall time: when a message is lost, nothing in simulated time would ever notice.
         self._settle = self.create_timer(

@@ -66,7 +66,7 @@ class PredictorNode(Node):
         self._load = load
         self._monitor = Monitor()
         self._hearing = Hearing(self._monitor)
-        self._diagnostics = Diagnostics(self, self._nominal_rate)
+        self._diagnostics = Diagnostics(self, contract=lambda: self._monitor.contract)
         if settings.model:
             self._monitor.load(load(settings.model))
         self._tell_model()
@@ -76,10 +76,6 @@ class PredictorNode(Node):
         self.create_service(LoadModel, "load_model", self._on_load)
         for topic, (kind, qos) in HEARD.items():
             self.create_subscription(kind, topic, partial(self._on_message, topic), qos)
-
-    def _nominal_rate(self) -> float:
-        contract = self._monitor.contract
-        return 1.0 / contract.step_period if contract else 0.0
 
     # --- topics ----------------------------------------------------------------------------------
 

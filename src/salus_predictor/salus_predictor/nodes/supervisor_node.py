@@ -91,7 +91,9 @@ class SupervisorNode(Node):
         self._refused = 0
         self._warnings: dict[int, int] = {}  # failure type -> id of its raised warning
         self._ids = ("none", "none")  # of model and calibration, as the last forecast says
-        self._diagnostics = Diagnostics(self, self._nominal_rate, self._facts)
+        self._diagnostics = Diagnostics(
+            self, facts=self._facts, contract=lambda: self._gate.contract
+        )
         self._advertise()
         self._subscribe(watching=settings.supervise != "off")
 
@@ -115,10 +117,6 @@ class SupervisorNode(Node):
             subscribe(FailureWarning, topics.WARNING, self._on_warning, step)
         # Wall time: where a process has died, simulated time stands still.
         self.create_timer(POLL, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
-
-    def _nominal_rate(self) -> float:
-        contract = self._gate.contract
-        return 1.0 / contract.step_period if contract else 0.0
 
     def _facts(self) -> dict[str, str]:
         """What diagnostics say beside rates: counts of the gate, model, mode."""

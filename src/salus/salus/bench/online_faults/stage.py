@@ -5,7 +5,6 @@ Predictor, supervisor, policy and recorder are processes of their own; the robot
 """
 
 import dataclasses
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +23,12 @@ from salus_data.types import SupervisorStatus
 from salus_ros import topics
 from salus_ros.contract_message import contract_from_message, contract_to_message
 from salus_ros.graph import Graph
+from salus_ros.meeting import Meetings, met_by
 
 START: Final = 300.0
 """Seconds in which every process must be there."""
 STEP_PATIENCE: Final = 30.0
 """Seconds for one command."""
-REPORTS: Final = 2
-"""Diagnostics that a process has sent, a second apart, when it is counted as there."""
 HEARD_WITHIN: Final = 1.0
 """Seconds that a message which one listener has had may take to another."""
 STEPS: Final = 60
@@ -151,28 +149,31 @@ class Stage:
         self.offset = 0  # of the robot's clock [ns]
         self._contract: Contract | None = None  # the policy's own
         self._contracts: Any = None
-        self._reports: Counter[str] = Counter()
+        self._meetings = Meetings()
         hear(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, 100)
         hear(Contract, topics.CONTRACT, self._on_contract, topics.LATCHED_QOS)
 
     # --- processes -------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start what does not run, and serve until it says that it does."""
+        """Start what does not run, and serve until everybody has met everybody."""
         self.graph.spin_for(0.2)  # what the dead have sent
         new = [who for who, child in self.children.items() if not child.alive]
+        self._meetings.restart(new)
         for who in new:
-            self._reports[who] = 0
             self.children[who].start()
 
         def ready() -> bool:
             for child in self.children.values():
                 child.require_alive()
-            return all(self._reports[who] >= REPORTS for who in new)
+            return not self._gap()
 
         if not self.graph.spin_until(ready, START):
-            silent = [who for who in new if self._reports[who] < REPORTS]
-            raise SalusError(f"{', '.join(silent)}: not heard within {START:.0f} s")
+            raise SalusError(f"not ready within {START:.0f} s: {self._gap()}")
+
+    def _gap(self) -> str:
+        self._meetings.hear("robot", met_by(self.robot))
+        return self._meetings.gap([*self.children, "robot"])
 
     def close(self) -> None:
         """End every process."""
@@ -181,7 +182,8 @@ class Stage:
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            self._reports[status.name.rpartition("/")[2].removesuffix("_node")] += 1
+            who = status.name.rpartition("/")[2].removesuffix("_node")
+            self._meetings.hear(who, {pair.key: pair.value for pair in status.values})
 
     def _on_contract(self, message: Contract) -> None:
         self._contract = self._contract or message
