@@ -31,6 +31,9 @@ else
     unset _salus_site
   fi
   export MUJOCO_GL=${MUJOCO_GL:-egl}
+  # Over shared memory, Fast DDS loses messages to the living for 20 s once a process was killed
+  # (docs/SUPERVISOR.md); over UDP it does not.
+  export FASTDDS_BUILTIN_TRANSPORTS=${FASTDDS_BUILTIN_TRANSPORTS:-UDPv4}
   # Two spinning OpenMP threads beside other work can slow everything down fifty times.
   export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
   if [ -e "$_salus_root/install/local_setup.sh" ]; then
