@@ -1,7 +1,8 @@
 """What the launch files have in common: arguments, and how a launch ends."""
 
+import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from launch.actions import (
     DeclareLaunchArgument,
@@ -9,6 +10,7 @@ from launch.actions import (
     ExecuteProcess,
     OpaqueFunction,
     RegisterEventHandler,
+    SetEnvironmentVariable,
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
@@ -16,6 +18,10 @@ from launch.events.process import ProcessExited
 from launch.launch_context import LaunchContext
 from launch.launch_description import LaunchDescription
 from launch.substitutions import LaunchConfiguration
+
+TRANSPORT: Final = ("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")
+"""Over shared memory, Fast DDS loses messages to the living for 20 s once a process was killed
+(docs/SUPERVISOR.md). As in env.sh, for those who launch without it; what is set already stays."""
 
 
 def described(
@@ -35,7 +41,9 @@ def described(
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, (default, description) in arguments.items()
     ]
-    return LaunchDescription([*declared, OpaqueFunction(function=run)])
+    name, value = TRANSPORT
+    transport = SetEnvironmentVariable(name, os.environ.get(name, value))
+    return LaunchDescription([*declared, transport, OpaqueFunction(function=run)])
 
 
 class Ending:
