@@ -11,6 +11,7 @@ from salus_predictor.calibration.recalibrate import recalibrate
 from salus_predictor.model.folder import MODEL
 from salus_predictor.model.reading import load_model
 from salus_predictor.steps import StepData
+from salus_predictor.training import fit_trees
 from salus_predictor.training.checks import constant_outputs, worthless
 from salus_predictor.training.examples import Examples
 from salus_predictor.training.fit import fit_predictor
@@ -51,6 +52,16 @@ def test_a_store_becomes_a_calibrated_model(store: Path, tmp_path: Path) -> None
     # The model refuses to be judged on what it has seen.
     with pytest.raises(FormatError, match="80 of 80"):
         model.require_unseen(StepData.read(store))
+
+
+def test_trees_that_see_a_share_of_the_rows_learn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fit_trees, "MOST_ROWS", 1500)
+    data, held = make_data(80), make_data(80, first=80)
+    assert data.n_rows > 3 * fit_trees.MOST_ROWS
+    predictor = fit_predictor(data, held, QUICK)
+    assert watch(held, predictor.predict(held).probability).macro_f1 > 0.5
 
 
 def test_a_model_is_never_overwritten(store: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """How a SALUS node starts and ends as a process."""
 
+import faulthandler
 import gc
 import signal
 import sys
@@ -17,6 +18,10 @@ from salus_data.memory import keep_freed_memory
 
 WAKE = 0.1
 """Seconds between two looks at whether the process is to end."""
+
+
+END_WITHIN = 8.0
+"""Seconds from the node's `close` to the end of the process; a launch kills after ten."""
 
 
 def spin(executor: EventsExecutor, status: Callable[[], int | None] = lambda: None) -> int:
@@ -41,7 +46,8 @@ def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None)
     """Spin one node until it is told to stop, then exit; a SalusError is one line and status 2.
 
     A node that has an attribute `status` ends the process when it is no longer None. SIGINT and
-    SIGTERM end it with status 0 once the node's `close` has run, where it has one.
+    SIGTERM end it with status 0 once the node's `close` has run, where it has one. A process whose
+    middleware then does not come to an end says where it hangs and ends with status 1.
     """
     keep_freed_memory()
     signal.signal(signal.SIGINT, _on_interrupt)
@@ -89,5 +95,8 @@ def _spin(create: Callable[[], Node]) -> int:
             close = getattr(node, "close", None)
             if close is not None:
                 close()
+            # Once in dozens of launches a node did not end; nobody knows where it stood. From here
+            # on nothing can be lost.
+            faulthandler.dump_traceback_later(END_WITHIN, exit=True)
             node.destroy_node()
         rclpy.try_shutdown()

@@ -16,6 +16,10 @@ Array = NDArray[np.float64]
 KEPT_QUIET = 0.3
 """Share of the rows without any event within the horizons that is kept, weighted up for it."""
 
+MOST_ROWS = 60_000
+"""Rows that hazards are learnt from, at most: steps a thirtieth of a second apart tell nearly the
+same. A third of the rows of 1,500 episodes had lost nothing on validation."""
+
 STOP_AFTER = 10
 """Rounds without a lower validation loss."""
 
@@ -78,10 +82,12 @@ def _outcome_examples(examples: Examples, random: np.random.Generator) -> Labell
 def _thin(
     examples: Examples, random: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Rows to learn from and their weights: all with an event near, some of the others."""
+    """Rows to learn from and their weights: those with an event near, and some of the others."""
     near = np.asarray((examples.targets.risk > 0).any(axis=1))
     kept = near | (random.uniform(size=len(near)) < KEPT_QUIET)
     rows = np.flatnonzero(kept)
+    if len(rows) > MOST_ROWS:
+        rows = np.sort(random.permutation(rows)[:MOST_ROWS])
     return rows, np.where(near[rows], 1.0, 1 / KEPT_QUIET).astype(np.float32)
 
 
