@@ -12,7 +12,7 @@ collect() { salus collect --direct --policy smolvla --workers 2 "$@"; }
 # The episodes of seed 88001 tested the predictor before this one.
 collect --drop-images --episodes 1500 --seed 5252 --out "$out/train"
 collect --drop-images --episodes 640 --seed 88001 --out "$out/train_88001"
-collect --drop-images --episodes 1860 --seed 5353 --out "$out/train_5353"
+collect --drop-images --episodes 1660 --seed 5353 --out "$out/train_5353"
 train=("$out/train" "$out/train_88001" "$out/train_5353")
 [ -f "$out/model/model.yaml" ] || salus train "${train[@]}" --kind average --inputs perceived --out "$out/model"
 collect --episodes 640 --seed "$test_seed" --out "$out/test"
