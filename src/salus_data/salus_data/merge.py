@@ -17,6 +17,7 @@ def merge_stores(
     out: Path,
     *,
     renumber: bool = False,
+    drop_images: bool = False,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> int:
     """Write the episodes of several stores into a new one, in the order of their index.
@@ -28,6 +29,8 @@ def merge_stores(
         out: the new store; must not exist.
         renumber: give the episodes new indices 0, 1, 2, ... in place of their own. Needed where
             collections with other seeds are merged, whose indices are the same.
+        drop_images: leave the images out, as `salus collect --drop-images` does; training reads
+            none.
         progress: hears (episodes written, episodes in all).
 
     Returns:
@@ -46,10 +49,13 @@ def merge_stores(
     _require_equal(view)
     if not renumber:
         _require_new_indices(view)
-    names = [name for name in view.names if name not in (LABELS, VALID)]
+    contract = replace(view.contract, cameras=()) if drop_images else view.contract
+    shown = {f"image_{camera}" for camera in view.contract.cameras}
+    left_out = {LABELS, VALID} | (shown if drop_images else set())
+    names = [name for name in view.names if name not in left_out]
     images = {
         camera: (int(shape[1]), int(shape[2]))
-        for camera in view.contract.cameras
+        for camera in contract.cameras
         if f"image_{camera}" in names and (shape := view.stores[0].array(f"image_{camera}").shape)
     }
     sizes = {
@@ -64,7 +70,7 @@ def merge_stores(
         built_beside(out) as staging,
         StoreWriter.open(
             staging,
-            view.contract,
+            contract,
             images=images or None,
             provenance={"merged_from": facts},
             **sizes,

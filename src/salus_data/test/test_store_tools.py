@@ -1,6 +1,7 @@
 """Merge, info and the page of an episode."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,18 @@ def test_a_merged_store_holds_the_same(tmp_path, two_stores):
     assert [record.index for record in Store.open(out).records] == list(range(6))
     provenance = Store.open(out).attributes["provenance"]
     assert [facts["path"] for facts in provenance["merged_from"]] == [str(p) for p in two_stores]
+
+
+def test_a_merge_without_images_holds_everything_else(tmp_path, two_stores):
+    out = tmp_path / "all.zarr"
+    assert merge_stores(two_stores, out, drop_images=True) == 6
+    whole, left = StoreView(two_stores), StoreView(out)
+    shown = {f"image_{camera}" for camera in whole.contract.cameras}
+    assert shown
+    assert set(whole.names) - set(left.names) == shown
+    assert left.contract == replace(whole.contract, cameras=())
+    for name in left.names:
+        assert np.array_equal(left.read_all(name), whole.read_all(name), equal_nan=True), name
 
 
 def test_merging_into_something_that_exists_is_refused(tmp_path, two_stores):

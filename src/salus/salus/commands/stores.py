@@ -73,6 +73,9 @@ def merge(
             "--renumber", help="New indices 0, 1, 2, ...; for collections with other seeds."
         ),
     ] = False,
+    drop_images: Annotated[
+        bool, typer.Option("--drop-images", help="Leave the images out; training reads none.")
+    ] = False,
 ) -> None:
     """Write the episodes of several stores into one new store, in the order of their index.
 
@@ -82,7 +85,9 @@ def merge(
     from salus_data.merge import merge_stores
 
     with counted("episodes") as progress:
-        count = merge_stores(stores, out, renumber=renumber, progress=progress)
+        count = merge_stores(
+            stores, out, renumber=renumber, drop_images=drop_images, progress=progress
+        )
     typer.echo(f"{out}: {count} episodes")
 
 
