@@ -98,7 +98,7 @@ def effects(tree: dict[str, Any]) -> str:
                 color=[END_COLOURS[name] for name in FAILURE_TYPES], edgecolor=LINE, linewidth=0.4,
             )  # fmt: skip
             right.legend(loc="upper right")
-        right.set_xlabel("first intervention before the failure that would have come [s]")
+        right.set_xlabel("from first intervention to unsupervised failure [s]")
         right.set_ylabel("episodes")
         right.set_title("How early it acted")
         return svg(figure, "Reductions against no supervisor, and lead of the first intervention")
