@@ -13,6 +13,7 @@ from salus_msgs.msg import EpisodeEvent, PerceivedObjects, PolicyAction, Recordi
 from salus_msgs.srv import Reset
 from sensor_msgs.msg import JointState
 
+from salus_collector.nodes import wiring
 from salus_collector.nodes.collect_node import CollectNode
 from salus_collector.nodes.wiring import SETTLE, WIRES
 from salus_data.faults import CONTRACT, IMAGES, noise_episode
@@ -185,4 +186,16 @@ def test_no_episode_starts_before_the_others_say_that_they_have_met_each_other(g
     graph.spin_for(SETTLE + 1.0)
     assert scene.asked == [], "the probe's publisher has met nobody"
     report(known)
+    assert scene.asked_for([0])
+
+
+def test_a_node_with_diagnostics_of_another_kind_keeps_nothing_from_starting(
+    graph, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(wiring, "REPORT_WITHIN", SETTLE + 1.0)
+    scene = Scene(graph, tmp_path)
+    reports = scene.probe.advertise(DiagnosticArray, topics.DIAGNOSTICS)
+    scene.say(RecordingStatus.STATE_READY)
+    assert graph.spin_until(reports.get_subscription_count)
+    reports.publish(DiagnosticArray(status=[DiagnosticStatus(name="camera: frame rate")]))
     assert scene.asked_for([0])

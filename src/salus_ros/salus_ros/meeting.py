@@ -78,6 +78,10 @@ class Meetings:
         """
         self._reports[name] = _Report.read(values)
 
+    def heard(self, name: str) -> bool:
+        """Whether that node has reported."""
+        return name in self._reports
+
     def restart(self, names: Collection[str]) -> None:
         """Count those nodes as dead, where they had reported, and as born anew at this time."""
         now = self._clock()

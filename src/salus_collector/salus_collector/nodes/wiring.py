@@ -27,6 +27,10 @@ WIRES: Final = {
 SETTLE: Final = 1.0
 """Seconds of wall time from seeing them all to the start, for those that report nothing."""
 
+REPORT_WITHIN: Final = 10.0
+"""Seconds of wall time for a node's first report; a camera's driver may have diagnostics of its own
+kind, and must not keep a collection from starting."""
+
 
 class Wiring:
     """Watches the graph from one node; `whole` is asked now and then."""
@@ -63,13 +67,16 @@ class Wiring:
         return ""
 
     def _reporting(self) -> list[str]:
-        """Full names of the nodes of this namespace that report."""
+        """Full names of the nodes of this namespace that report, or may still do so."""
         namespace = self._node.get_namespace()
         found = self._node.get_publishers_info_by_topic(topics.DIAGNOSTICS)
         names = (
             f"{namespace}/{info.node_name}" for info in found if info.node_namespace == namespace
         )
-        return [name.lstrip("/") for name in names]
+        full = [name.lstrip("/") for name in names]
+        if self._since is None or time.monotonic() - self._since < REPORT_WITHIN:
+            return full
+        return [name for name in full if self._meetings.heard(name)]
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
