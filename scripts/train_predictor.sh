@@ -17,5 +17,5 @@ train=("$out/train" "$out/train_88001" "$out/train_5353")
 [ -f "$out/model/model.yaml" ] || salus train "${train[@]}" --kind average --inputs perceived --out "$out/model"
 collect --episodes 640 --seed "$test_seed" --out "$out/test"
 salus benchmark "${train[@]}" --test "$out/test" --replicates 50 --out "$out/benchmark" \
-  --only elapsed_time,since_milestone,chunk_phase,base_rate,always_negative,epistemic_alone,ensemble_variance,stac,logistic_windows
+  --only elapsed_time,since_milestone,chunk_phase,base_rate,always_negative,epistemic_alone,ensemble_variance,stac,stac_single,mahalanobis_signals,rnd_signals,logpzo_signals,safe_mlp_signals,actprobe_lstm,logistic_windows
 salus evaluate "$out/model" "$out/test" --baselines "$out/benchmark/benchmark.json" --replicates 200
