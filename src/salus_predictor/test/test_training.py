@@ -59,8 +59,14 @@ def test_trees_that_see_a_share_of_the_rows_learn(
 ) -> None:
     monkeypatch.setattr(fit_trees, "MOST_ROWS", 1500)
     data, held = make_data(80), make_data(80, first=80)
-    assert data.n_rows > 3 * fit_trees.MOST_ROWS
     predictor = fit_predictor(data, held, QUICK)
+    examples = Examples.of(data, predictor.features(data))
+    rows, weight = fit_trees._thin(examples, np.random.default_rng(0))
+    assert len(rows) == len(weight) == len(set(rows)) == fit_trees.MOST_ROWS
+    # Those with an event near are not thinned but for the share, so each stands for itself.
+    near = (examples.targets.risk[rows] > 0).any(axis=1)
+    assert set(weight[near]) == {1.0}
+    assert weight[~near] == pytest.approx(1 / fit_trees.KEPT_QUIET)
     assert watch(held, predictor.predict(held).probability).macro_f1 > 0.5
 
 

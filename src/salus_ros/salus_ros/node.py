@@ -19,7 +19,6 @@ from salus_data.memory import keep_freed_memory
 WAKE = 0.1
 """Seconds between two looks at whether the process is to end."""
 
-
 END_WITHIN = 8.0
 """Seconds from the node's `close` to the end of the process; a launch kills after ten."""
 

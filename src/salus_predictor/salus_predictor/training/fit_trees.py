@@ -17,8 +17,8 @@ KEPT_QUIET = 0.3
 """Share of the rows without any event within the horizons that is kept, weighted up for it."""
 
 MOST_ROWS = 60_000
-"""Rows that hazards are learnt from, at most: steps a thirtieth of a second apart tell nearly the
-same. A third of the rows of 1,500 episodes had lost nothing on validation."""
+"""Rows that hazards are learnt from, at most: what is left out stands between steps that are
+kept and tell nearly the same."""
 
 STOP_AFTER = 10
 """Rounds without a lower validation loss."""
