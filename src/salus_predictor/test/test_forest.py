@@ -47,7 +47,7 @@ def walked(data: dict[str, Any], row: NDArray[np.float32]) -> NDArray[np.float32
     st.integers(0, 10_000),
     st.integers(1, 4),
     st.integers(0, 3),
-    st.sampled_from([1, 2, 7, MAX_LEAVES]),
+    st.sampled_from([1, 2, 7, 32, 33, MAX_LEAVES]),
     st.integers(0, 4),
 )
 @settings(max_examples=60)
@@ -62,18 +62,21 @@ def test_it_ends_where_walking_down_ends(
         "base": [float(np.float32(random.normal())) for _ in range(classes)],
         "trees": [random_tree(random, leaves, features) for _ in range(rounds * classes)],
     }
-    forest = Forest(data, bins)
+    other = {**data, "features": 3, "trees": [random_tree(random, 5, 3)] * classes}
+    forest = Forest((data, bins), (other, 0))
     for row in random.integers(-1, 4, size=(5, 3)).astype(np.float32):
         rows = [np.append(row, np.float32(b)) for b in range(bins)] if bins else [row]
         wanted = np.stack([walked(data, each) for each in rows])
-        np.testing.assert_array_equal(forest.margins(row), wanted)
+        found, of_other = forest.margins(row)
+        np.testing.assert_array_equal(found, wanted)
+        np.testing.assert_array_equal(of_other, walked(other, row)[None])
 
 
 def test_a_trained_booster_and_its_forest_say_the_same_bit_by_bit(
     fitted: HazardPredictor, held_data: StepData
 ) -> None:
     trees = next(member for member in fitted.members if isinstance(member, Trees))
-    assert trees.forests is not None
+    assert trees.forest is not None
     features = fitted.features(held_data)[:400]
     hazards, outcome = trees.logits(features, np.array([400]))
     state = trees.start(1)
@@ -89,14 +92,14 @@ def test_a_tree_with_too_many_leaves_is_left_to_xgboost(
     random = np.random.default_rng(0)
     tree = random_tree(random, MAX_LEAVES + 1, 3)
     with pytest.raises(ValueError, match="65 leaves"):
-        Forest({"features": 3, "classes": 1, "base": [0.0], "trees": [tree]})
+        Forest(({"features": 3, "classes": 1, "base": [0.0], "trees": [tree]}, 0))
 
     def refuse(*_: object) -> Forest:
         raise ValueError
 
     monkeypatch.setattr(trees_module, "Forest", refuse)
     trees = replace(next(member for member in fitted.members if isinstance(member, Trees)))
-    assert trees.forests is None
+    assert trees.forest is None
     features = fitted.features(held_data)[:3]
     hazards, outcome = trees.start(3).step(features)
     wanted = trees.logits(features, np.array([3]))

@@ -11,7 +11,7 @@ from salus_data.errors import ContractMismatchError, FormatError
 from salus_predictor.model.advance import Carried
 from salus_predictor.model.base import Forecast, Forecasts
 from salus_predictor.model.features import STATISTICS, Memory, extract
-from salus_predictor.model.hazards import cumulative_incidence, log_softmax, softmax
+from salus_predictor.model.hazards import cumulative_incidence, softmax
 from salus_predictor.model.normalise import Normalisation
 from salus_predictor.model.scaling import Scaling
 from salus_predictor.steps import StepData
@@ -49,8 +49,9 @@ class HazardPredictor:
         inputs: names of the signals it reads.
         contract: of the data it was fitted to.
         normalisation: of the inputs.
-        members: hazard models; their logarithms of probabilities are averaged, so that what comes
-            out are hazards again and one scaling calibrates them.
+        members: hazard models; their logits are averaged, which are logarithms of probabilities
+            up to a constant that the softmax drops, so that what comes out are hazards again and
+            one scaling calibrates them.
         weights: of the members; they sum to 1.
         hazard_scaling, outcome_scaling: of the averages.
         with_time: whether elapsed time is among the features.
@@ -97,9 +98,15 @@ class HazardPredictor:
 
     def pool(self, logits: list[tuple[Array, Array]]) -> tuple[Array, Array]:
         """The weighted average of the members' logits, each (..., H, C + 2) and (..., C + 1)."""
-        hazards = [w * log_softmax(h) for w, (h, _) in zip(self.weights, logits, strict=True)]
-        outcome = [w * log_softmax(o) for w, (_, o) in zip(self.weights, logits, strict=True)]
-        return sum(hazards[1:], hazards[0]), sum(outcome[1:], outcome[0])
+        pooled = [
+            (weight * hazards, weight * outcome)
+            for weight, (hazards, outcome) in zip(self.weights, logits, strict=True)
+        ]
+        hazards, outcome = pooled[0]
+        for more_hazards, more_outcome in pooled[1:]:
+            hazards += more_hazards
+            outcome += more_outcome
+        return hazards, outcome
 
     def forecasts(self, hazards: Array, outcome: Array) -> Forecasts:
         """Probabilities of pooled logits (N, H, C + 2) and (N, C + 1)."""

@@ -71,7 +71,7 @@ class Trees:
     def start(self, batch: int) -> "TreesState":
         """Trees carry no state: what they remember is in the features."""
         del batch
-        return TreesState(self, self.forests)
+        return TreesState(self, self.forest)
 
     def logits(self, features: NDArray[np.float32], ends: NDArray[np.int64]) -> tuple[Array, Array]:
         """Hazard logits (N, H, C + 2) and outcome logits (N, C + 1)."""
@@ -84,13 +84,13 @@ class Trees:
         return hazards.reshape(n, self.horizons, -1), outcome
 
     @cached_property
-    def forests(self) -> tuple[Forest | None, Forest] | None:
+    def forest(self) -> Forest | None:
         """Both boosters for one row at a time; None where a tree has too many leaves for that."""
+        boosters = [(plain(self.outcome), 0)]
+        if self.hazard is not None:
+            boosters.append((plain(self.hazard), self.horizons))
         try:
-            return (
-                None if self.hazard is None else Forest(plain(self.hazard), self.horizons),
-                Forest(plain(self.outcome)),
-            )
+            return Forest(*boosters)
         except ValueError:
             return None
 
@@ -100,7 +100,7 @@ class TreesState:
     """Nothing that changes, in the form that a recurrent model has it."""
 
     trees: Trees
-    forests: tuple[Forest | None, Forest] | None
+    forest: Forest | None
 
     def keep(self, batch: int) -> None:
         """Nothing to do."""
@@ -108,13 +108,15 @@ class TreesState:
     def step(self, features: NDArray[np.float32]) -> tuple[Array, Array]:
         """Logits (B, H, C + 2) and (B, C + 1) of features (B, F)."""
         trees = self.trees
-        if self.forests is None:
+        if self.forest is None:
             return trees.logits(features, np.empty(0, np.int64))
-        hazard, outcome = self.forests
-        rows: list[Array] = [np.zeros((trees.horizons, trees.types + 2))] * len(features)
-        if hazard is not None:
-            rows = [hazard.margins(row) for row in features]
-        return np.stack(rows), np.concatenate([outcome.margins(row) for row in features])
+        if len(features) > 1:
+            rows = [self.step(row[None]) for row in features]
+            return np.concatenate([h for h, _ in rows]), np.concatenate([o for _, o in rows])
+        outcome, *hazard = self.forest.margins(features[0])
+        if not hazard:
+            return np.zeros((1, trees.horizons, trees.types + 2)), outcome
+        return hazard[0][None], outcome
 
 
 def person_period(features: NDArray[np.float32], horizons: int) -> NDArray[np.float32]:

@@ -9,18 +9,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
-from torch.nn.utils.rnn import pad_sequence
 
 from salus_predictor.model.features import WINDOWS
 from salus_predictor.model.hazards import UNKNOWN_OUTCOME, cumulative_incidence
 from salus_predictor.model.network import Network
+from salus_predictor.training.batch import Batch, Rows
 from salus_predictor.training.checkpoint import Checkpoint
 from salus_predictor.training.checks import constant_outputs, refuse, worthless
 from salus_predictor.training.examples import Examples
+from salus_predictor.training.halves import PARTS, Halves
 from salus_predictor.training.listener import EpochReport, Listener
 from salus_predictor.training.loss import OUTCOME_WEIGHT, hazard_loss, outcome_loss
 from salus_predictor.training.metrics import Watched, watch
-from salus_predictor.training.module import HazardModule, feature_scale, standardise
+from salus_predictor.training.module import HazardModule, feature_scale
 from salus_predictor.training.options import TrainOptions
 
 Array = NDArray[np.float64]
@@ -35,8 +36,6 @@ WARM_UP = 0.1
 GRACE_UPDATES = 200
 """Updates after which a network must have learnt something; outputs that are constant are refused
 after the first epoch."""
-
-EPISODES_AT_ONCE = 128
 
 
 @dataclass
@@ -61,8 +60,8 @@ class NetworkFit:
         self._options, self._number = options, number
         self._train, self._validation = train, validation
         self._mean, self._scale = feature_scale(train.features)
-        self._rows = _Rows(train, self._mean, self._scale)
-        self._held = _Rows(validation, self._mean, self._scale)
+        self._rows = Rows(train, self._mean, self._scale)
+        self._held = Rows(validation, self._mean, self._scale)
         self._seed(0)
         self.module = HazardModule(
             train.features.shape[1],
@@ -75,7 +74,10 @@ class NetworkFit:
         self.module.start_from(train.hazard_rates(), train.outcome_rates())
         self._best = {k: v.clone() for k, v in self.module.state_dict().items()}
         self._optimiser = torch.optim.AdamW(
-            self.module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+            self.module.parameters(),
+            lr=options.learning_rate,
+            weight_decay=options.weight_decay,
+            fused=True,
         )
         self.progress = Progress()
         self._budget = options.batch_size * WINDOWS[0]
@@ -101,8 +103,26 @@ class NetworkFit:
         """
         if checkpoint is not None:
             checkpoint.restore(self, self._number)
+        with Halves() as halves:
+            self._train_on(halves, listener, checkpoint, force, forced)
+        self.module.load_state_dict(self._best)
+        return Network.of(
+            self.module.tensors(self._mean, self._scale),
+            self._train.horizons,
+            self._train.types,
+            self._train.features.shape[1],
+        )
+
+    def _train_on(
+        self,
+        halves: Halves,
+        listener: Listener,
+        checkpoint: Checkpoint | None,
+        force: bool,
+        forced: list[str] | None,
+    ) -> None:
         while not self._finished():
-            report, watched = self._epoch()
+            report, watched = self._epoch(halves)
             listener.epoch(report)
             if self._validation.dated and not self.progress.checked:
                 self.progress.checked = self.progress.updates >= GRACE_UPDATES
@@ -114,13 +134,6 @@ class NetworkFit:
                 refuse(reasons, force=force, forced=forced)
             if checkpoint is not None:
                 checkpoint.keep(self, self._number)
-        self.module.load_state_dict(self._best)
-        return Network.of(
-            self.module.tensors(self._mean, self._scale),
-            self._train.horizons,
-            self._train.types,
-            self._train.features.shape[1],
-        )
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that is learnt, for a checkpoint."""
@@ -149,7 +162,7 @@ class NetworkFit:
         waited = progress.epoch - progress.best_epoch
         return progress.epoch >= self._options.epochs or waited >= self._options.patience
 
-    def _epoch(self) -> tuple[EpochReport, Watched]:
+    def _epoch(self, halves: Halves) -> tuple[EpochReport, Watched]:
         progress = self.progress
         self._seed(1 + progress.epoch)
         self.module.train()
@@ -157,15 +170,12 @@ class NetworkFit:
         for episodes in self._batches(progress.epoch):
             for group in self._optimiser.param_groups:
                 group["lr"] = self._options.learning_rate * self._schedule(progress.updates)
-            loss = self._loss(episodes)
-            self._optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(self._gradient(episodes, halves))
             clip_grad_norm_(self.module.parameters(), CLIP_NORM)
             self._optimiser.step()
-            losses.append(loss.item())
             progress.updates += 1
         progress.epoch += 1
-        report, watched = self._score(float(np.mean(losses)))
+        report, watched = self._score(float(np.mean(losses)), halves)
         if progress.epoch == 1:
             progress.first_loss = report.loss
         figure = report.macro_ap if self._validation.dated else -report.outcome_loss
@@ -175,28 +185,44 @@ class NetworkFit:
         progress.history.append({"loss": report.loss, "ap": report.macro_ap, "f1": report.macro_f1})
         return report, watched
 
-    def _loss(self, episodes: NDArray[np.int64]) -> Tensor:
-        rows = self._rows
-        hazards, outcome = self.module(rows.padded(rows.features, episodes, 0.0))
-        known = outcome_loss(outcome, rows.padded(rows.outcome, episodes, UNKNOWN_OUTCOME))
+    def _gradient(self, episodes: NDArray[np.int64], halves: Halves) -> float:
+        """Leave the gradient of a batch at the parameters; its loss."""
+        parts = [part for k in range(PARTS) if len(part := episodes[k::PARTS])]
+        # Drawn here: two threads would draw in any order.
+        factors = [self.module.left_out(len(part)) for part in parts]
+        batches = halves.map(self._rows.batch, parts)
+        rows = max(1.0, sum(batch.rows for batch in batches))
+        asked = max(1, sum(batch.asked for batch in batches))
+        parameters = list(self.module.parameters())
+
+        def work(part: tuple[Batch, Tensor]) -> tuple[float, tuple[Tensor, ...]]:
+            loss = self._loss(*part, rows, asked)
+            # Not `backward`: two threads would add to the same tensors in any order.
+            return loss.item(), torch.autograd.grad(loss, parameters)
+
+        losses, gradients = zip(*halves.map(work, zip(batches, factors, strict=True)), strict=True)
+        for parameter, *found in zip(parameters, *gradients, strict=True):
+            parameter.grad = sum(found[1:], found[0])
+        return float(sum(losses))
+
+    def _loss(self, batch: Batch, factors: Tensor, rows: float, asked: int) -> Tensor:
+        """The share of a part in the loss of a whole batch with so many rows."""
+        hazards, outcome = self.module(batch.features, factors)
+        known = outcome_loss(outcome, batch.outcome) / asked
         if not self._train.dated:
             return known
-        timed = hazard_loss(
-            hazards,
-            rows.padded(rows.risk, episodes, 0),
-            rows.padded(rows.at_risk, episodes, 0.0),
-            self._options.failure_weight,
-        )
+        weight = self._options.failure_weight
+        timed = hazard_loss(hazards, batch.risk, batch.at_risk, weight) / rows
         return timed + OUTCOME_WEIGHT * known
 
-    def _score(self, loss: float) -> tuple[EpochReport, Watched]:
+    def _score(self, loss: float, halves: Halves) -> tuple[EpochReport, Watched]:
         held = self._validation
-        hazards, outcome = self._held.logits(self.module)
+        hazards, outcome = self._held.logits(self.module, halves)
         probability = cumulative_incidence(hazards)
         watched = watch(held.data, probability)
-        known = outcome_loss(
-            torch.from_numpy(outcome), torch.from_numpy(held.targets.outcome)
-        ).item()
+        wanted = torch.from_numpy(held.targets.outcome)
+        asked = max(1, int((wanted != UNKNOWN_OUTCOME).sum()))
+        known = outcome_loss(torch.from_numpy(outcome), wanted).item() / asked
         quartiles = np.quantile(probability[:, -1], [0, 0.25, 0.5, 0.75, 1], axis=0).T
         dated = held.dated
         report = EpochReport(
@@ -240,42 +266,3 @@ class NetworkFit:
     def _seed(self, epoch: int) -> None:
         sequence = np.random.SeedSequence([self._options.seed, self._number, epoch, 7])
         torch.manual_seed(int(sequence.generate_state(1)[0]))
-
-
-class _Rows:
-    """Examples as tensors."""
-
-    def __init__(
-        self, examples: Examples, mean: NDArray[np.float32], scale: NDArray[np.float32]
-    ) -> None:
-        self.features = torch.from_numpy(standardise(examples.features, mean, scale))
-        self.risk = torch.from_numpy(examples.targets.risk)
-        self.at_risk = torch.from_numpy(examples.targets.at_risk.astype(np.float32))
-        self.outcome = torch.from_numpy(examples.targets.outcome)
-        self._data = examples.data
-
-    def padded(self, rows: Tensor, episodes: NDArray[np.int64], value: float) -> Tensor:
-        """(B, T, ...) the rows of some episodes."""
-        starts, ends = self._data.starts, self._data.ends
-        pieces = [rows[int(starts[e]) : int(ends[e])] for e in episodes]
-        return pad_sequence(pieces, batch_first=True, padding_value=value)
-
-    @torch.no_grad()
-    def logits(self, module: HazardModule) -> tuple[Array, Array]:
-        """Hazard logits (N, H, C + 2) and outcome logits (N, C + 1) of all episodes."""
-        module.eval()
-        data = self._data
-        order = np.argsort(data.lengths, kind="stable")
-        hazards: list[Tensor] = [torch.empty(0)] * len(order)
-        outcome: list[Tensor] = [torch.empty(0)] * len(order)
-        for first in range(0, len(order), EPISODES_AT_ONCE):
-            episodes = order[first : first + EPISODES_AT_ONCE]
-            h, o = module(self.padded(self.features, episodes, 0.0))
-            for place, episode in enumerate(episodes):
-                length = int(data.lengths[episode])
-                hazards[episode], outcome[episode] = h[place, :length], o[place, :length]
-        module.train()
-        return (
-            torch.cat(hazards).double().numpy(),
-            torch.cat(outcome).double().numpy(),
-        )

@@ -11,7 +11,7 @@ OUTCOME_WEIGHT = 0.1
 
 
 def hazard_loss(logits: Tensor, risk: Tensor, at_risk: Tensor, failure_weight: float) -> Tensor:
-    """Negative log-likelihood of competing risks with right censoring, per row at risk.
+    """Negative log-likelihood of competing risks with right censoring, summed over all rows.
 
     The likelihood of a row is the product over its bins of the probability of what happened there,
     given that nothing had before: bins beyond the event or the censoring are not at risk and do
@@ -24,19 +24,15 @@ def hazard_loss(logits: Tensor, risk: Tensor, at_risk: Tensor, failure_weight: f
         at_risk: (..., H) 1 where that is known, else 0.
         failure_weight: of bins in which a failure happened.
     """
-    each = functional.cross_entropy(
-        logits.flatten(0, -2), risk.flatten(), reduction="none"
-    ).reshape(risk.shape)
-    weight = torch.where(risk >= FIRST_TYPE, failure_weight, 1.0) * at_risk
-    rows = at_risk.amax(dim=-1).sum().clamp(min=1)
-    total: Tensor = (each * weight).sum() / rows
-    return total
+    each = functional.cross_entropy(logits.flatten(0, -2), risk.flatten(), reduction="none")
+    weight = at_risk
+    if failure_weight != 1.0:
+        weight = torch.where(risk >= FIRST_TYPE, failure_weight, 1.0) * at_risk
+    return each @ weight.flatten()
 
 
 def outcome_loss(logits: Tensor, outcome: Tensor) -> Tensor:
-    """Cross-entropy of the outcome (...), over the rows where it is asked; 0 where none is."""
-    asked = outcome != UNKNOWN_OUTCOME
-    total = functional.cross_entropy(
+    """Cross-entropy of the outcome (...), summed over the rows where it is asked."""
+    return functional.cross_entropy(
         logits.flatten(0, -2), outcome.flatten(), ignore_index=UNKNOWN_OUTCOME, reduction="sum"
     )
-    return total / asked.sum().clamp(min=1)

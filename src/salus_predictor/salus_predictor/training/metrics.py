@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import precision_recall_curve
 
-from salus_predictor.calibration.thresholds import best_f1
 from salus_predictor.steps import StepData
 
 Array = NDArray[np.float64]
@@ -45,9 +44,11 @@ def watch(data: StepData, probability: Array) -> Watched:
         rows = data.valid[:, h, c]
         label = data.labels[rows, h, c] > 0
         if label.any() and not label.all():
-            score = probability[rows, h, c]
-            ap[h, c] = average_precision_score(label, score)
-            f1[h, c] = best_f1(label, score)[1]
+            precision, recall, _ = precision_recall_curve(label, probability[rows, h, c])
+            # As `average_precision_score` has it, from the curve that F1 needs as well.
+            ap[h, c] = -np.sum(np.diff(recall) * precision[:-1])
+            both = precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
+            f1[h, c] = 2 * both.max()
             chance[h, c] = 2 * label.mean() / (1 + label.mean())
     return Watched(ap, f1, chance)
 

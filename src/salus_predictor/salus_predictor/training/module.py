@@ -1,5 +1,6 @@
 """The hazard network as a torch module; `model/network.py` runs what it has learnt."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -8,11 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from salus_predictor.model.features import WINDOWS
 from salus_predictor.model.network import FEATURE_BOUND
 from salus_predictor.training.recurrence import recur
 
 BLOCK: Final = 4096
 """Rows at once."""
+
+LONGEST: Final = WINDOWS[-1]
+"""Steps that the slowest state begins with remembering (Tallec and Ollivier, ICLR 2018)."""
 
 
 class HazardModule(nn.Module):
@@ -24,10 +29,14 @@ class HazardModule(nn.Module):
         super().__init__()
         self.horizons = horizons
         self.input = nn.Linear(features, width)
-        self.gru = nn.GRU(width, state, batch_first=True)
+        self.recurrence = nn.Linear(width, 2 * state)
+        with torch.no_grad():
+            # sigmoid(b) keeps a state for 1 + exp(b) steps: from 2 to some LONGEST, as many short
+            # as long ones.
+            nn.init.uniform_(self.recurrence.bias[:state], 0.0, math.log(LONGEST))
         self.middle = nn.Linear(state + width, width)
         self.output = nn.Linear(width, (horizons + 1) * (types + 1))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
 
     def start_from(self, hazard_rates: NDArray[np.float64], outcome: NDArray[np.float64]) -> None:
         """Begin with what is known without looking: rates (H, C + 2) and outcomes (C + 1,)."""
@@ -37,14 +46,27 @@ class HazardModule(nn.Module):
             self.output.bias.copy_(torch.from_numpy(bias))
             self.output.weight.mul_(0.1)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, T, H, C + 2) and (B, T, C + 1) of features (B, T, F)."""
-        embedded = self.dropout(functional.silu(self.input(features)))
-        of_input, of_state, input_bias, state_bias = self.gru.parameters()
-        given = functional.linear(embedded.transpose(0, 1), of_input, input_bias)
-        hidden = recur(given, of_state, state_bias).transpose(0, 1)
+    def left_out(self, episodes: int) -> Tensor:
+        """Draw which activations of both wide layers are left out: factors (2, B, width).
+
+        They are the same at all steps of an episode (Gal and Ghahramani, NeurIPS 2016).
+        """
+        stays = torch.rand(2, episodes, self.input.out_features) >= self.dropout
+        return stays / (1 - self.dropout)
+
+    def forward(self, features: Tensor, factors: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits (T, B, H, C + 2) and (T, B, C + 1) of features (T, B, F).
+
+        Args:
+            features: of B episodes.
+            factors: (2, B, width) of the activations, while training.
+        """
+        first, second = (1.0, 1.0) if factors is None else factors
+        embedded = functional.silu(self.input(features)) * first
+        kept, candidate = self.recurrence(embedded).chunk(2, dim=-1)
+        hidden = recur(torch.sigmoid(kept), torch.tanh(candidate))
         joined = torch.cat([hidden, embedded], dim=-1)
-        middle = self.dropout(functional.silu(self.middle(joined)))
+        middle = functional.silu(self.middle(joined)) * second
         table = self.output(middle).unflatten(-1, (self.horizons + 1, -1))
         hazards = functional.pad(table[..., :-1, :], (1, 0))
         return hazards, table[..., -1, :]

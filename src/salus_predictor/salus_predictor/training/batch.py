@@ -1,0 +1,92 @@
+"""Whole episodes side by side, as tensors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from salus_predictor.model.hazards import UNKNOWN_OUTCOME
+from salus_predictor.training.examples import Examples
+from salus_predictor.training.halves import Halves
+from salus_predictor.training.module import HazardModule, standardise
+
+Array = NDArray[np.float64]
+
+EPISODES_AT_ONCE = 16
+"""Episodes of a batch that is only scored; what it needs fits into a cache."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B episodes, T steps of the longest; what is beyond the end of an episode teaches nothing.
+
+    Attributes:
+        features: (T, B, F) standardised.
+        risk: (T, B, H) which of the C + 2 happened; at_risk: (T, B, H) 1 where that is known, or 0.
+        outcome: (T, B).
+    """
+
+    features: Tensor
+    risk: Tensor
+    at_risk: Tensor
+    outcome: Tensor
+
+    @property
+    def rows(self) -> float:
+        """Rows with a bin at risk."""
+        return float(self.at_risk.amax(dim=-1).sum())
+
+    @property
+    def asked(self) -> int:
+        """Rows whose outcome is asked."""
+        return int((self.outcome != UNKNOWN_OUTCOME).sum())
+
+
+class Rows:
+    """Examples as tensors, to take batches of."""
+
+    def __init__(
+        self, examples: Examples, mean: NDArray[np.float32], scale: NDArray[np.float32]
+    ) -> None:
+        self._data = examples.data
+        self._features = torch.from_numpy(standardise(examples.features, mean, scale))
+        self._risk = torch.from_numpy(examples.targets.risk)
+        self._at_risk = torch.from_numpy(examples.targets.at_risk.astype(np.float32))
+        self._outcome = torch.from_numpy(examples.targets.outcome)
+
+    def batch(self, episodes: NDArray[np.int64]) -> Batch:
+        """Some episodes, side by side."""
+        row, inside = self._places(episodes)
+        return Batch(
+            self._features[row],
+            self._risk[row],
+            self._at_risk[row] * inside[..., None],
+            torch.where(inside, self._outcome[row], UNKNOWN_OUTCOME),
+        )
+
+    @torch.no_grad()
+    def logits(self, module: HazardModule, halves: Halves) -> tuple[Array, Array]:
+        """Hazard logits (N, H, C + 2) and outcome logits (N, C + 1) of all rows."""
+        module.eval()
+        order = np.argsort(self._data.lengths, kind="stable")
+        count = -(-len(order) // EPISODES_AT_ONCE)
+
+        def score(episodes: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+            row, inside = self._places(episodes)
+            with torch.no_grad():  # each thread has its own switch
+                hazards, outcome = module(self._features[row])
+            return row[inside], hazards[inside], outcome[inside]
+
+        parts = halves.map(score, np.array_split(order, count))
+        module.train()
+        rows, hazards, outcome = (torch.cat(found) for found in zip(*parts, strict=True))
+        back = torch.argsort(rows)
+        return hazards[back].double().numpy(), outcome[back].double().numpy()
+
+    def _places(self, episodes: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """(T, B) the row of every step, the last one once more beyond the end; whether inside."""
+        starts, ends = self._data.starts[episodes], self._data.ends[episodes]
+        rows = starts + np.arange((ends - starts).max())[:, None]
+        return torch.from_numpy(np.minimum(rows, ends - 1)), torch.from_numpy(rows < ends)

@@ -1,0 +1,60 @@
+"""Parts of a batch in two threads: the same gradient as the whole, and torch left as it was."""
+
+import numpy as np
+import pytest
+import torch
+
+from salus_predictor.steps import StepData
+from salus_predictor.training.batch import Rows
+from salus_predictor.training.examples import Examples
+from salus_predictor.training.fit_network import NetworkFit
+from salus_predictor.training.halves import Halves
+from salus_predictor.training.module import feature_scale
+from salus_predictor.training.options import TrainOptions
+
+
+def features_of(data: StepData) -> np.ndarray:
+    return np.nan_to_num(data.signals)
+
+
+def test_the_gradient_of_two_halves_is_that_of_the_batch(train_data: StepData) -> None:
+    examples = Examples.of(train_data, features_of(train_data))
+    fit = NetworkFit(examples, examples, TrainOptions(dropout=0.0), 0)
+    episodes = np.arange(min(7, len(train_data.lengths)))
+    with Halves() as halves:
+        loss = fit._gradient(episodes, halves)
+    found = [parameter.grad for parameter in fit.module.parameters()]
+    whole = fit._rows.batch(episodes)
+    wanted = fit._loss(whole, fit.module.left_out(len(episodes)), whole.rows, whole.asked)
+    assert loss == pytest.approx(wanted.item(), rel=1e-5)
+    gradients = torch.autograd.grad(wanted, list(fit.module.parameters()))
+    for mine, theirs in zip(found, gradients, strict=True):
+        assert mine is not None
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-3)
+
+
+def test_rows_beyond_the_end_of_an_episode_teach_nothing(train_data: StepData) -> None:
+    examples = Examples.of(train_data, features_of(train_data))
+    rows = Rows(examples, *feature_scale(examples.features))
+    lengths = train_data.lengths
+    episodes = np.array([int(lengths.argmin()), int(lengths.argmax())])
+    batch = rows.batch(episodes)
+    asked, at_risk = (sum(getattr(rows.batch(episodes[k : k + 1]), name) for k in (0, 1))
+                      for name in ("asked", "rows"))  # fmt: skip
+    assert lengths.min() < lengths.max() == len(batch.features)
+    assert (batch.asked, batch.rows) == (asked, at_risk)
+
+
+def test_threads_of_torch_are_as_many_as_before_even_after_an_error() -> None:
+    before = torch.get_num_threads()
+
+    def work(part: int) -> int:
+        if part == 2:
+            raise ValueError("part 2")
+        return torch.get_num_threads() * part
+
+    with Halves() as halves:
+        assert halves.map(work, [3, 1, 5]) == [3, 1, 5]
+        with pytest.raises(ValueError, match="part 2"):
+            halves.map(work, [1, 2])
+    assert torch.get_num_threads() == before
