@@ -200,7 +200,7 @@ def test_weights_of_another_shape(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        (("format",), 2, "format"),
+        (("format",), 1, "format"),
         (("kind",), "oracle", "kind"),
         (("surprise",), 1, "surprise"),
         (("step_period_s",), 0.1, "step_period_s"),

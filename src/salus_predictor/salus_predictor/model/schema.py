@@ -71,7 +71,7 @@ class Provenance(Strict):
 class ModelFile(Strict):
     """The whole of `model.yaml`."""
 
-    format: Literal[1]
+    format: Literal[2]
     kind: Literal["network", "trees", "average"]
     name: str
     step_period_s: FiniteFloat = Field(gt=0)

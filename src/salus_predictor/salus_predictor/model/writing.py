@@ -78,7 +78,7 @@ def _yaml(model: Model, digests: dict[str, str]) -> str:
     predictor, calibration = model.predictor, model.calibration
     contract = predictor.contract
     data = {
-        "format": 1,
+        "format": 2,
         "kind": model.kind,
         "name": predictor.name,
         "step_period_s": contract.step_period,
