@@ -38,6 +38,9 @@ def train(
         "average"
     ),
     networks: Annotated[int, typer.Option(min=1, help="Networks that are averaged.")] = 1,
+    width: Annotated[
+        int, typer.Option(min=1, help="Of a network's layers; a wider one wants more episodes.")
+    ] = 64,
     validation: Annotated[
         float, typer.Option(help="Share of the seeds that stops, chooses and calibrates.")
     ] = 0.2,
@@ -96,6 +99,7 @@ def train(
             inputs=inputs,
             kind=kind,
             networks=networks,
+            width=width,
             with_time=with_time,
         ),
         validation=validation,
