@@ -97,6 +97,8 @@ class PredictorNode(Node):
             self._tell_model()
         if topic != topics.EPISODE:
             self._report()
+        # After what was published, so that nobody waits for it.
+        self._monitor.look_ahead()
 
     # --- what is published -----------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """The model beside a running robot: one report a step, or the reason why there is none."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,6 +176,12 @@ class Monitor:
                     reports.append(self._stale(stamp, step, self._why_silent or self.join.broken))
             self._told = self.join.newest
         return reports
+
+    def look_ahead(self) -> None:
+        """Compute what the observation of the next step already tells, while the policy thinks."""
+        if self._signals is not None and (ready := self.join.observed()) is not None:
+            with suppress(SalusError):  # the step itself tells what is wrong
+                self._signals.observe(*ready)
 
     @property
     def _why_silent(self) -> str:

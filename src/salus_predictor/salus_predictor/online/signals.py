@@ -31,10 +31,30 @@ class OnlineSignals:
         self._columns = contract.signals
         self._policy_signals = policy_signals
         self._robot = RobotSignals(contract.action_space, contract.step_period, own)
+        self._observed: int | None = None  # stamp of an observation that `step` has yet to come to
 
     def begin(self) -> None:
         """Begin an episode."""
         self._robot.reset()
+        self._observed = None
+
+    def observe(self, parts: StepParts, executed: Array | None) -> None:
+        """Compute what follows from the observation of a step; `step` then has less to do.
+
+        Args:
+            parts: the step, its observation whole.
+            executed: as in `step`.
+
+        Raises:
+            FormatError: a shape is wrong; `step` says so again.
+        """
+        if parts.stamp == self._observed:
+            return
+        if executed is not None:
+            self._robot.executed(executed)
+        assert parts.perceived is not None
+        self._robot.observe(parts.state, parts.perceived)
+        self._observed = parts.stamp
 
     def step(self, parts: StepParts, executed: Array | None) -> tuple[Row, NDArray[np.uint8]]:
         """The row (K,) float32 of a whole step, and the validity (K,) of each.
@@ -46,11 +66,10 @@ class OnlineSignals:
         Raises:
             FormatError: the policy gives another number of signals, or a shape is wrong.
         """
-        if executed is not None:
-            self._robot.executed(executed)
-        assert parts.perceived is not None
+        self.observe(parts, executed)
+        self._observed = None
         assert parts.proposed is not None
-        own, reasons = self._robot.step(parts.state, parts.perceived, parts.proposed)
+        own, reasons = self._robot.propose(parts.proposed)
         if self._policy_signals:
             assert parts.uncertainty is not None
             assert parts.validity is not None
