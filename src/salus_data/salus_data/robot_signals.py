@@ -35,8 +35,8 @@ class RobotSignals:
         self._observed = [(k, s) for k, s in enumerate(signals) if not s.asks]
         self._asked = [(k, s) for k, s in enumerate(signals) if s.asks]
         self._history = History(action_space, step_period)
-        self._values: list[float] = []
-        self._validity: list[Validity] = []
+        self._values: Array = np.empty(0)
+        self._validity: NDArray[np.uint8] = np.empty(0, np.uint8)
 
     def reset(self) -> None:
         """Begin an episode: nothing of the one before has any effect."""
@@ -72,8 +72,8 @@ class RobotSignals:
         self._history.observe(
             np.array(state, dtype=np.float64), np.array(perceived, dtype=np.float64)
         )
-        self._values = [math.nan] * len(self.signals)
-        self._validity = [self._reason(signal) for signal in self.signals]
+        self._values = np.full(len(self.signals), math.nan)
+        self._validity = np.array([self._reason(signal) for signal in self.signals], np.uint8)
         self._compute(self._observed)
 
     def propose(self, proposed: ArrayLike) -> tuple[Array, NDArray[np.uint8]]:
@@ -84,7 +84,7 @@ class RobotSignals:
         """
         self._history.propose(np.array(proposed, dtype=np.float64))
         self._compute(self._asked)
-        return np.array(self._values), np.array(self._validity, np.uint8)
+        return self._values, self._validity
 
     def executed(self, action: ArrayLike) -> None:
         """Hear which action was executed on the last step, (D,); before the next step.
@@ -102,7 +102,7 @@ class RobotSignals:
         # Infinite input shows in the validity, not in a warning.
         with np.errstate(all="ignore"):
             for k, signal in signals:
-                if validity[k] is Validity.VALID:
+                if validity[k] == Validity.VALID:
                     value = signal.compute(self._history)
                     if math.isfinite(value):
                         values[k] = value

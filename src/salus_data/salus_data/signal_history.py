@@ -109,8 +109,7 @@ class History:
     def observe(self, state: Array, perceived: Array) -> None:
         """Begin a step with its observation; one that never got an action is forgotten.
 
-        Args:
-            state, perceived: as in `salus_data.robot_signals.RobotSignals.step`.
+        The arguments are those of `salus_data.robot_signals.RobotSignals.observe`.
 
         Raises:
             FormatError: an argument has the wrong shape.
@@ -119,7 +118,7 @@ class History:
         _require_shape("perceived", perceived, len(PERCEIVED))
         self._forget_unasked()
         position, effort = state[POSITION], state[EFFORT]
-        there = np.isfinite(perceived).reshape(len(OBJECTS), -1).all(axis=1).tolist()
+        there = np.isfinite(perceived).reshape(len(OBJECTS), -1)
         self._steps.appendleft(
             Step(
                 joint_position=position[ARM],
@@ -129,7 +128,7 @@ class History:
                 finger_effort=effort[FINGERS],
                 ee_position=state[EE_POSITION],
                 perceived={name: perceived[part] for name, part in _OBJECT_SLICES},
-                seen=dict(zip(OBJECTS, there, strict=True)),
+                seen={name: bool(row.all()) for name, row in zip(OBJECTS, there, strict=True)},
             )
         )
 
@@ -175,7 +174,9 @@ class History:
         """How far the actions executed in the last `steps` steps were to move, in their scale."""
         if self._joint_targets:
             return self[1].action.command - self[1 + steps].action.command
-        total: Array = reduce(np.add, [self[back].action.command[:3] for back in range(1, steps + 1)])
+        total: Array = reduce(
+            np.add, [self[back].action.command[:3] for back in range(1, steps + 1)]
+        )
         return total
 
     def achieved_displacement(self, steps: int) -> Array:

@@ -66,7 +66,7 @@ class Signal:
 
 
 def _norm(vector: Array) -> float:
-    return math.sqrt(vector @ vector)
+    return math.sqrt(vector.dot(vector))
 
 
 def _finger_gap(history: History) -> float:

@@ -1,5 +1,7 @@
 """The row of signals of one step, the same numbers that a recorder would store."""
 
+from collections.abc import Set as AbstractSet
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,24 +72,27 @@ class OnlineSignals:
         self._observed = None
         assert parts.proposed is not None
         own, reasons = self._robot.propose(parts.proposed)
-        if self._policy_signals:
+        first = self._policy_signals
+        row = np.empty(len(self._columns), np.float32)
+        row[first:] = own
+        if first:
             assert parts.uncertainty is not None
             assert parts.validity is not None
-            if not len(parts.uncertainty) == len(parts.validity) == self._policy_signals:
+            if not len(parts.uncertainty) == len(parts.validity) == first:
                 raise FormatError(
                     f"the policy gives {len(parts.uncertainty)} signals and "
-                    f"{len(parts.validity)} reasons; the contract says {self._policy_signals}"
+                    f"{len(parts.validity)} reasons; the contract says {first}"
                 )
-            own = np.concatenate([parts.uncertainty, own])
+            row[:first] = parts.uncertainty
             reasons = np.concatenate([parts.validity, reasons])
-        return own.astype(np.float32), reasons.astype(np.uint8)
+        return row, reasons
 
-    def unusable(self, row: Row, validity: NDArray[np.uint8], inputs: tuple[str, ...]) -> str:
+    def unusable(self, row: Row, validity: NDArray[np.uint8], inputs: AbstractSet[str]) -> str:
         """Why a forecast from this row cannot be trusted; empty where it can.
 
         An optional signal may have no value, with its reason, and any may while it warms up.
         """
-        for k in np.flatnonzero(~np.isfinite(row)):
+        for k in (~np.isfinite(row)).nonzero()[0].tolist():
             column = self._columns[k]
             if column.name not in inputs:
                 continue
