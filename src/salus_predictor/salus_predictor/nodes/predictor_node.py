@@ -21,7 +21,7 @@ from salus_msgs.srv import LoadModel
 from sensor_msgs.msg import JointState
 
 from salus_data.errors import SalusError
-from salus_predictor.nodes.forecast_message import forecast_message, warning_messages
+from salus_predictor.nodes.forecast_message import ForecastMessages, warning_messages
 from salus_predictor.online.hear import Hearing
 from salus_predictor.online.load import load_watched
 from salus_predictor.online.monitor import Monitor, Report
@@ -66,6 +66,7 @@ class PredictorNode(Node):
         self._load = load
         self._monitor = Monitor()
         self._hearing = Hearing(self._monitor)
+        self._messages = ForecastMessages()
         self._diagnostics = Diagnostics(self, contract=lambda: self._monitor.contract)
         if settings.model:
             self._monitor.load(load(settings.model))
@@ -120,7 +121,7 @@ class PredictorNode(Node):
                 self._warnings.publish(message)
                 raised = message.kind == FailureWarning.KIND_RAISED
                 self._diagnostics.count("warnings_raised" if raised else "warnings_cleared")
-        self._forecasts.publish(forecast_message(report, monitor.episode, contract, model))
+        self._forecasts.publish(self._messages.of(report, monitor.episode, contract, model))
         self._diagnostics.step()
         if report.stale:
             self._diagnostics.count("stale_forecasts")
