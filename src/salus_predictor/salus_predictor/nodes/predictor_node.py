@@ -43,6 +43,9 @@ HEARD: Final = {
 }
 """What is subscribed to, with the type of its messages."""
 
+BEFORE_PROPOSAL: Final = (topics.JOINT_STATES, topics.EE_POSE, topics.PERCEIVED, topics.ACTION)
+"""After these the policy thinks, and there is time to compute what they tell."""
+
 
 @dataclass(frozen=True)
 class PredictorParameters:
@@ -98,8 +101,10 @@ class PredictorNode(Node):
             self._tell_model()
         if topic != topics.EPISODE:
             self._report()
-        # After what was published, so that nobody waits for it.
-        self._monitor.look_ahead()
+        if topic in BEFORE_PROPOSAL:
+            self._monitor.look_ahead()
+        if topic == topics.ACTION:
+            self._diagnostics.step_over()
 
     # --- what is published -----------------------------------------------------------------------
 

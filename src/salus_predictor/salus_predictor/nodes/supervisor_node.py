@@ -241,6 +241,8 @@ class SupervisorNode(Node):
                 if release.waited_since is not None:
                     self._diagnostics.latency(time.monotonic() - release.waited_since)
             self._tell(release, ruling)
+        if releases:
+            self._diagnostics.step_over()
 
     def _tell(self, release: Release, ruling: Ruling) -> None:
         """Publish the state where it has changed."""
