@@ -3,6 +3,7 @@
 An action is a vector (D,). Every space ends with the gripper opening, 0 closed to 1 open.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
@@ -27,7 +28,7 @@ class ActionSpace:
 
     @cached_property
     def _bounds(self) -> tuple[Array, Array]:
-        """The limits as arrays: every step is checked twice, and np.clip makes them anew."""
+        """The limits as arrays: every step is checked, and np.clip makes them anew."""
         return np.array(self.low), np.array(self.high)
 
     @property
@@ -37,6 +38,17 @@ class ActionSpace:
 
     def check(self, action: object, *, step: int | None = None) -> Array:
         """Return the action as (D,) float64, clipped to the limits.
+
+        Raises:
+            ActionError: the shape is wrong or a component is not finite.
+        """
+        value = self.require(action, step=step)
+        low, high = self._bounds
+        clipped: Array = np.minimum(np.maximum(value, low), high)
+        return clipped
+
+    def require(self, action: object, *, step: int | None = None) -> Array:
+        """Return the action as (D,) float64, whether or not it is within the limits.
 
         Raises:
             ActionError: the shape is wrong or a component is not finite.
@@ -51,12 +63,10 @@ class ActionSpace:
                 f"action{where} has shape {value.shape}; {self.name} takes ({self.size},): "
                 + ", ".join(f"{n} [{u}]" for n, u in zip(self.names, self.units, strict=True))
             )
-        if not np.isfinite(value).all():
+        if not all(map(math.isfinite, value.tolist())):
             bad = [n for n, v in zip(self.names, value, strict=True) if not np.isfinite(v)]
             raise ActionError(f"action{where} is not finite in {', '.join(bad)}: {value.tolist()}")
-        low, high = self._bounds
-        clipped: Array = np.minimum(np.maximum(value, low), high)
-        return clipped
+        return value
 
     def hold(self, *, joint_position: Array, gripper: float) -> Array:
         """The action that keeps the arm where it is, with `gripper` [0, 1] as last commanded.

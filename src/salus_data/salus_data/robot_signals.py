@@ -32,7 +32,11 @@ class RobotSignals:
             FormatError: the step period is not above 0.
         """
         self.signals = signals
+        self._observed = [(k, s) for k, s in enumerate(signals) if not s.asks]
+        self._asked = [(k, s) for k, s in enumerate(signals) if s.asks]
         self._history = History(action_space, step_period)
+        self._values: Array = np.empty(0)
+        self._validity: NDArray[np.uint8] = np.empty(0, np.uint8)
 
     def reset(self) -> None:
         """Begin an episode: nothing of the one before has any effect."""
@@ -55,22 +59,32 @@ class RobotSignals:
         Raises:
             FormatError: an argument has the wrong shape.
         """
+        self.observe(state, perceived)
+        return self.propose(proposed)
+
+    def observe(self, state: ArrayLike, perceived: ArrayLike) -> None:
+        """The first half of `step`: what can be computed before the action is proposed.
+
+        Raises:
+            FormatError: an argument has the wrong shape.
+        """
         # Copies: a caller may fill the same buffers again at the next step.
-        self._history.push(
-            *(np.array(value, dtype=np.float64) for value in (state, perceived, proposed))
+        self._history.observe(
+            np.array(state, dtype=np.float64), np.array(perceived, dtype=np.float64)
         )
-        values = [math.nan] * len(self.signals)
-        validity = [self._reason(signal) for signal in self.signals]
-        # Infinite input shows in the validity, not in a warning.
-        with np.errstate(all="ignore"):
-            for k, signal in enumerate(self.signals):
-                if validity[k] is Validity.VALID:
-                    value = signal.compute(self._history)
-                    if math.isfinite(value):
-                        values[k] = value
-                    else:
-                        validity[k] = Validity.INPUT_MISSING
-        return np.array(values), np.array(validity, np.uint8)
+        self._values = np.full(len(self.signals), math.nan)
+        self._validity = np.array([self._reason(signal) for signal in self.signals], np.uint8)
+        self._compute(self._observed)
+
+    def propose(self, proposed: ArrayLike) -> tuple[Array, NDArray[np.uint8]]:
+        """The second half of `step`, after `observe`; arguments and results as there.
+
+        Raises:
+            FormatError: the action has the wrong shape, or nothing was observed.
+        """
+        self._history.propose(np.array(proposed, dtype=np.float64))
+        self._compute(self._asked)
+        return self._values, self._validity
 
     def executed(self, action: ArrayLike) -> None:
         """Hear which action was executed on the last step, (D,); before the next step.
@@ -81,6 +95,19 @@ class RobotSignals:
             FormatError: the action has the wrong shape, or there was no step.
         """
         self._history.executed(np.array(action, dtype=np.float64))
+
+    def _compute(self, signals: list[tuple[int, Signal]]) -> None:
+        """Fill in the values of those signals, by their number; the others stay as they are."""
+        values, validity = self._values, self._validity
+        # Infinite input shows in the validity, not in a warning.
+        with np.errstate(all="ignore"):
+            for k, signal in signals:
+                if validity[k] == Validity.VALID:
+                    value = signal.compute(self._history)
+                    if math.isfinite(value):
+                        values[k] = value
+                    else:
+                        validity[k] = Validity.INPUT_MISSING
 
     def _reason(self, signal: Signal) -> Validity:
         history = self._history

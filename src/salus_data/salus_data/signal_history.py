@@ -1,7 +1,7 @@
 """The few steps of history from which the robot's own signals are computed."""
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Final
 
@@ -29,8 +29,26 @@ DEPTH: Final = 6
 ARM: Final = slice(0, 7)
 FINGERS: Final = slice(7, 9)
 
+_OBJECT_SLICES: Final = tuple((name, object_slice(name)) for name in OBJECTS)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
+class Action:
+    """What is asked of the robot at one step.
+
+    Attributes:
+        command: (D - 1,) the action without the gripper, each component over half its range.
+        motion: (D - 1,) the motion it asks for, in the same scale: in `delta_ee` the command
+            itself, in `joint_position` its distance from the measured joints.
+        gripper: 0 closed to 1 open.
+    """
+
+    command: Array
+    motion: Array
+    gripper: float
+
+
+@dataclass(slots=True)
 class Step:
     """One step: the observation, and its action: the proposed one until `executed` corrects it.
 
@@ -38,13 +56,10 @@ class Step:
         joint_position, joint_effort: (7,) rad and Nm, of the arm.
         finger_position, finger_velocity, finger_effort: (2,) m, m/s and N.
         ee_position: (3,) m, of the gripper in the base frame.
-        command: (D - 1,) the action without the gripper, each component over half its range.
-        motion: (D - 1,) the motion the action asks for, in the same scale: in `delta_ee` the
-            command itself, in `joint_position` its distance from the measured joints.
-        gripper_command: 0 closed to 1 open.
         perceived: (10,) position, quaternion and extents of each of `layout.OBJECTS`.
         seen: for each of them, whether all ten numbers are there.
-        known: what was computed of this step alone and is asked for again, by name.
+        asked: the action; None until one is proposed.
+        known: what was computed of this observation alone and is asked for again, by name.
     """
 
     joint_position: Array
@@ -53,12 +68,16 @@ class Step:
     finger_velocity: Array
     finger_effort: Array
     ee_position: Array
-    command: Array
-    motion: Array
-    gripper_command: float
     perceived: dict[str, Array]
     seen: dict[str, bool]
+    asked: Action | None = None
     known: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def action(self) -> Action:
+        """The action of a step that has one."""
+        assert self.asked is not None
+        return self.asked
 
 
 class History:
@@ -87,19 +106,19 @@ class History:
         """Forget everything, as at the start of an episode."""
         self._steps.clear()
 
-    def push(self, state: Array, perceived: Array, action: Array) -> None:
-        """Append a step; arguments as in `salus_data.robot_signals.RobotSignals.step`.
+    def observe(self, state: Array, perceived: Array) -> None:
+        """Begin a step with its observation; one that never got an action is forgotten.
+
+        The arguments are those of `salus_data.robot_signals.RobotSignals.observe`.
 
         Raises:
             FormatError: an argument has the wrong shape.
         """
         _require_shape("state", state, len(STATE))
         _require_shape("perceived", perceived, len(PERCEIVED))
-        _require_shape("action", action, self._size)
+        self._forget_unasked()
         position, effort = state[POSITION], state[EFFORT]
-        target = action[:-1]
-        poses = {name: perceived[object_slice(name)] for name in OBJECTS}
-        command, motion = self._scaled(target, position[ARM])
+        there = np.isfinite(perceived).reshape(len(OBJECTS), -1)
         self._steps.appendleft(
             Step(
                 joint_position=position[ARM],
@@ -108,27 +127,41 @@ class History:
                 finger_velocity=state[VELOCITY][FINGERS],
                 finger_effort=effort[FINGERS],
                 ee_position=state[EE_POSITION],
-                command=command,
-                motion=motion,
-                gripper_command=float(action[-1]),
-                perceived=poses,
-                seen={name: bool(np.isfinite(pose).all()) for name, pose in poses.items()},
+                perceived={name: perceived[part] for name, part in _OBJECT_SLICES},
+                seen={name: bool(row.all()) for name, row in zip(OBJECTS, there, strict=True)},
             )
         )
 
+    def propose(self, action: Array) -> None:
+        """Give the present step the action that is proposed on it, (D,).
+
+        Raises:
+            FormatError: it has the wrong shape, or there is no observation without an action.
+        """
+        _require_shape("action", action, self._size)
+        if not self._steps or self[0].asked is not None:
+            raise FormatError("an action was proposed before its step was observed")
+        self._ask(self[0], action)
+
     def executed(self, action: Array) -> None:
-        """Put the action that was executed in the place of the present step's proposed one.
+        """Put the action that was executed in the place of the last proposed one.
 
         Raises:
             FormatError: it has the wrong shape, or there is no step yet.
         """
         _require_shape("action", action, self._size)
+        self._forget_unasked()
         if not self._steps:
             raise FormatError("an action was executed before the first step")
-        command, motion = self._scaled(action[:-1], self[0].joint_position)
-        self._steps[0] = replace(
-            self[0], command=command, motion=motion, gripper_command=float(action[-1])
-        )
+        self._ask(self[0], action)
+
+    def _ask(self, step: Step, action: Array) -> None:
+        command, motion = self._scaled(action[:-1], step.joint_position)
+        step.asked = Action(command, motion, float(action[-1]))
+
+    def _forget_unasked(self) -> None:
+        if self._steps and self[0].asked is None:
+            self._steps.popleft()
 
     def _scaled(self, target: Array, joints: Array) -> tuple[Array, Array]:
         # A joint target counts from the middle of its range, so that 0 has no special meaning.
@@ -140,8 +173,10 @@ class History:
     def commanded_displacement(self, steps: int) -> Array:
         """How far the actions executed in the last `steps` steps were to move, in their scale."""
         if self._joint_targets:
-            return self[1].command - self[1 + steps].command
-        total: Array = reduce(np.add, [self[back].command[:3] for back in range(1, steps + 1)])
+            return self[1].action.command - self[1 + steps].action.command
+        total: Array = reduce(
+            np.add, [self[back].action.command[:3] for back in range(1, steps + 1)]
+        )
         return total
 
     def achieved_displacement(self, steps: int) -> Array:

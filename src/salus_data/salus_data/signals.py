@@ -4,7 +4,8 @@ The recorder, the predictor and the import of bags call `salus_data.robot_signal
 docs/SIGNALS.md is made from the same table (`python -m salus_data.signals`). None of the signals
 knows the time: the value of row t follows from observation t, the action proposed on it and at most
 five steps before, with the actions that were executed then. So a forecast for row t can be made
-before its action is let through, and the rows of a dataset are the very same numbers.
+before its action is let through, and the rows of a dataset are the very same numbers. Most follow
+from the observation alone: they are computed while the policy still thinks.
 """
 
 import math
@@ -38,6 +39,7 @@ class Signal:
         formula: the definition in words; t is the present step.
         sources: columns or arrays it is computed from.
         history: steps before the present one that it needs; NaN (WARMING_UP) until they are there.
+        asks: whether it reads the action proposed at t; what does not is known before that comes.
         perceives: the object it is about, one of `layout.OBJECTS`; NaN (NOT_PERCEIVED) while that
             is not seen; empty where the robot itself is enough.
         compute: the definition in code.
@@ -49,6 +51,7 @@ class Signal:
     sources: tuple[str, ...]
     compute: Callable[[History], float]
     history: int = 0
+    asks: bool = False
     perceives: str = ""
 
     @property
@@ -63,7 +66,7 @@ class Signal:
 
 
 def _norm(vector: Array) -> float:
-    return math.sqrt(vector @ vector)
+    return math.sqrt(vector.dot(vector))
 
 
 def _finger_gap(history: History) -> float:
@@ -126,23 +129,26 @@ ROBOT_SIGNALS: Final = (
         "Norm of the motion asked for at t, each component over half its range. In delta_ee the "
         "motion is the action; in joint_position it is the target minus the measured joints.",
         ("action", "joint*.position"),
-        lambda h: _norm(h[0].motion),
+        lambda h: _norm(h[0].action.motion),
+        asks=True,
     ),
     Signal(
         "action_change",
         "1",
         "Norm of the motion asked for at t minus that asked for at t-1, scaled as above.",
         ("action", "joint*.position"),
-        lambda h: _norm(h[0].motion - h[1].motion),
+        lambda h: _norm(h[0].action.motion - h[1].action.motion),
         history=1,
+        asks=True,
     ),
     Signal(
         "action_jerk",
         "1",
         "Norm of the second difference of the motion asked for: t, minus twice t-1, plus t-2.",
         ("action", "joint*.position"),
-        lambda h: _norm(h[0].motion - 2 * h[1].motion + h[2].motion),
+        lambda h: _norm(h[0].action.motion - 2 * h[1].action.motion + h[2].action.motion),
         history=2,
+        asks=True,
     ),
     Signal(
         "tracking_error",
@@ -161,7 +167,8 @@ ROBOT_SIGNALS: Final = (
         "1",
         f"Commanded opening (0 closed, 1 open) minus the achieved width over {GRIPPER_WIDTH} m.",
         ("action.gripper", "finger_left.position", "finger_right.position"),
-        lambda h: h[0].gripper_command - _finger_gap(h) / GRIPPER_WIDTH,
+        lambda h: h[0].action.gripper - _finger_gap(h) / GRIPPER_WIDTH,
+        asks=True,
     ),
     Signal(
         "gripper_width",
@@ -182,7 +189,8 @@ ROBOT_SIGNALS: Final = (
         "1",
         "Commanded opening, 0 closed to 1 open.",
         ("action.gripper",),
-        lambda h: h[0].gripper_command,
+        lambda h: h[0].action.gripper,
+        asks=True,
     ),
     Signal(
         "finger_effort",

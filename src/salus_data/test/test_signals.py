@@ -258,6 +258,41 @@ def test_the_past_is_what_was_executed_and_the_present_what_is_proposed(space: A
         signals.executed(executed[t])
 
 
+@SPACES
+def test_only_what_asks_depends_on_the_proposal(space: ActionSpace) -> None:
+    state, perceived, action = make_episode(space)
+    other = make_episode(space, seed=1)[2]
+    asks = np.array([signal.asks for signal in ROBOT_SIGNALS])
+    signals, changed = RobotSignals(space, PERIOD), RobotSignals(space, PERIOD)
+    for t in range(STEPS):
+        mine = signals.step(state[t], perceived[t], action[t])[0]
+        theirs = changed.step(state[t], perceived[t], other[t])[0]
+        changed.executed(action[t])
+        np.testing.assert_array_equal(mine[~asks], theirs[~asks])
+        if t > 1:  # all of them are there
+            assert (mine[asks] != theirs[asks]).all()
+
+
+@SPACES
+def test_a_step_may_be_observed_before_anything_is_proposed(space: ActionSpace) -> None:
+    episode = make_episode(space)
+    signals = RobotSignals(space, PERIOD)
+    halves = []
+    for state, perceived, action in zip(*episode, strict=True):
+        signals.observe(state + 1, perceived)  # nothing was proposed on this: it does not count
+        signals.observe(state, perceived)
+        halves.append(signals.propose(action)[0])
+    np.testing.assert_array_equal(np.stack(halves), stream(space, episode)[0])
+
+
+def test_nothing_can_be_proposed_before_an_observation() -> None:
+    signals = RobotSignals(DELTA_EE, PERIOD)
+    signals.observe(np.zeros(34), np.zeros(30))
+    signals.propose(np.zeros(7))
+    with pytest.raises(FormatError, match="before its step was observed"):
+        signals.propose(np.zeros(7))
+
+
 def test_nothing_can_be_executed_before_the_first_step() -> None:
     with pytest.raises(FormatError, match="before the first step"):
         RobotSignals(DELTA_EE, PERIOD).executed(np.zeros(7))

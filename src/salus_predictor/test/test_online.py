@@ -58,6 +58,7 @@ class Feed:
         self.monitor.load(watched(self.contract))
         self.reports: list[Report] = []
         self.start = SECOND
+        self.looks_ahead = True
         self.monitor.begin("e0", SECOND)
 
     def give(self, part: str, t: int, at: int | None = None) -> None:
@@ -75,6 +76,8 @@ class Feed:
         if part == "perceived":
             self.monitor.join.number(when, t)
         self.reports += self.monitor.reports()
+        if self.looks_ahead:
+            self.monitor.look_ahead()
 
     def step(self, t: int, *, without: tuple[str, ...] = (), at: int | None = None) -> None:
         for part in PARTS:
@@ -94,12 +97,17 @@ def stored(data: dict[str, np.ndarray]) -> np.ndarray:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.permutations(PARTS), min_size=STEPS, max_size=STEPS), st.integers(0, 99))
+@given(
+    st.lists(st.permutations(PARTS), min_size=STEPS, max_size=STEPS),
+    st.integers(0, 99),
+    st.data(),
+)
 def test_rows_and_forecasts_are_those_of_a_store_in_whatever_order_messages_come(
-    orders: list[list[str]], seed: int
+    orders: list[list[str]], seed: int, data: st.DataObject
 ) -> None:
     feed = Feed(episode(seed))
     for t, order in enumerate(orders):
+        feed.looks_ahead = data.draw(st.booleans())
         for part in order:
             feed.give(part, t)
     rows = stored(feed.data)
@@ -111,6 +119,29 @@ def test_rows_and_forecasts_are_those_of_a_store_in_whatever_order_messages_come
         expected = stream.step(row[[names.index(n) for n in INPUTS]])
         np.testing.assert_allclose(report.probability, expected.probability, atol=1e-12)
         assert report.stale == ""
+
+
+def test_an_observation_of_another_shape_ends_the_episode_when_its_step_comes() -> None:
+    feed = Feed()
+    feed.step(0)
+    feed.data["perceived"] = feed.data["perceived"][:, :29]
+    feed.step(1, without=("proposed", "executed"))
+    assert [report.stale for report in feed.reports] == [""]
+    feed.give("proposed", 1)
+    assert "perceived has shape (29,)" in feed.reports[1].stale
+
+
+def test_an_episode_that_ends_before_a_proposal_leaves_no_trace() -> None:
+    feed = Feed()
+    for t in range(3):
+        feed.step(t)
+    feed.step(3, without=("proposed",))
+    feed.start += 60 * SECOND
+    feed.monitor.begin("e1", feed.start)
+    feed.reports.clear()
+    for t in range(STEPS):
+        feed.step(t)
+    np.testing.assert_array_equal(np.stack([r.row for r in feed.reports]), stored(feed.data))
 
 
 def test_the_forecast_is_there_before_the_action_is() -> None:

@@ -43,6 +43,7 @@ __all__ = [
     "joints_from",
     "perceived_from",
     "perceived_message",
+    "set_stamp",
     "to_nanoseconds",
     "to_stamp",
 ]
@@ -53,6 +54,11 @@ Array = NDArray[np.float64]
 def to_stamp(nanoseconds: int) -> Time:
     """The inverse of `to_nanoseconds`."""
     return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
+
+
+def set_stamp(stamp: Time, nanoseconds: int) -> None:
+    """Set the time of a message that is filled anew."""
+    stamp.sec, stamp.nanosec = divmod(nanoseconds, NANOSECONDS)
 
 
 def header(nanoseconds: int, frame: str = "") -> Header:

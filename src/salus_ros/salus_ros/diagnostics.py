@@ -21,6 +21,9 @@ from salus_ros.topics import DIAGNOSTICS
 PERIOD = 1.0
 """Seconds of wall time between two reports."""
 
+FLOWING = 0.2
+"""Seconds after a step within which another one is expected: a report waits for its end."""
+
 LATENCIES = 300
 """Latest steps whose latency is reported."""
 
@@ -29,7 +32,8 @@ class Diagnostics:
     """Counts what a node does; `ok`, `warn` and `error` set what it says about itself.
 
     Wall time, not /clock: in lockstep simulated time stands still when a node hangs, and that is
-    what a report must show.
+    what a report must show. Making one takes a millisecond, so a node in whose steps that counts
+    says when nobody waits for it (`step_over`).
 
     Args:
         node: that reports.
@@ -50,7 +54,7 @@ class Diagnostics:
         self._nominal_rate, self._facts, self._contract = nominal_rate, facts, contract
         self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
         self._timer = node.create_timer(
-            PERIOD, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            PERIOD, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         self._level, self._message = DiagnosticStatus.OK, "ok"
         self._counts: dict[str, int] = {}
@@ -59,11 +63,19 @@ class Diagnostics:
         self._steps = self._steps_before = self._drops = 0
         self._last = time.monotonic()
         self._last_step: float | None = None
+        self._last_end = -FLOWING
+        self._due = False
 
     def step(self) -> None:
         """Count one control step."""
         self._steps += 1
         self._last_step = time.monotonic()
+
+    def step_over(self) -> None:
+        """Say that a step is over and the next one yet to come: a report that is due goes out."""
+        self._last_end = time.monotonic()
+        if self._due:
+            self._publish()
 
     def count(self, what: str, number: int = 1) -> None:
         """Add to a named count (drops, rejected actions, ...)."""
@@ -93,7 +105,14 @@ class Diagnostics:
         """Say what is broken."""
         self._level, self._message = DiagnosticStatus.ERROR, message
 
+    def _on_timer(self) -> None:
+        if self._due or time.monotonic() - self._last_end >= FLOWING:
+            self._publish()
+        else:
+            self._due = True
+
     def _publish(self) -> None:
+        self._due = False
         now = time.monotonic()
         rate = (self._steps - self._steps_before) / (now - self._last)
         since = "never" if self._last_step is None else f"{now - self._last_step:.1f}"

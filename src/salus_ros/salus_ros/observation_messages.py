@@ -5,7 +5,6 @@ costs more than publishing it: constructors fill in every default, and an image 
 """
 
 import array
-from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Pose, PoseStamped
@@ -32,7 +31,7 @@ class ObservationMessages:
 
     def clock(self, nanoseconds: int) -> Clock:
         """Simulated time [ns]."""
-        _set_stamp(self._clock.clock, nanoseconds)
+        convert.set_stamp(self._clock.clock, nanoseconds)
         return self._clock
 
     def joint_state(self, state: Array, nanoseconds: int) -> JointState:
@@ -41,7 +40,7 @@ class ObservationMessages:
         if message is None:
             message = self._joints = convert.joint_state_message(state, nanoseconds)
             return message
-        _set_stamp(message.header.stamp, nanoseconds)
+        convert.set_stamp(message.header.stamp, nanoseconds)
         message.position = array.array("d", state[POSITION].tolist())
         message.velocity = array.array("d", state[VELOCITY].tolist())
         message.effort = array.array("d", state[EFFORT].tolist())
@@ -53,7 +52,7 @@ class ObservationMessages:
         if message is None:
             message = self._ee = convert.ee_pose_message(state, nanoseconds)
             return message
-        _set_stamp(message.header.stamp, nanoseconds)
+        convert.set_stamp(message.header.stamp, nanoseconds)
         _set_pose(message.pose, [*state[EE_POSITION].tolist(), *state[EE_QUATERNION].tolist()])
         return message
 
@@ -67,7 +66,7 @@ class ObservationMessages:
                 perceived, nanoseconds, episode_id, step
             )
             return message
-        _set_stamp(message.header.stamp, nanoseconds)
+        convert.set_stamp(message.header.stamp, nanoseconds)
         message.episode_id, message.step = episode_id, step
         rows = perceived.reshape(len(message.poses), -1).tolist()
         for row, pose, size in zip(rows, message.poses, message.sizes, strict=True):
@@ -86,13 +85,9 @@ class ObservationMessages:
                 np.frombuffer(message.data, np.uint8).reshape(image.shape),
             )
             return message
-        _set_stamp(message.header.stamp, nanoseconds)
+        convert.set_stamp(message.header.stamp, nanoseconds)
         pixels[:] = image
         return message
-
-
-def _set_stamp(stamp: Any, nanoseconds: int) -> None:
-    stamp.sec, stamp.nanosec = divmod(nanoseconds, convert.NANOSECONDS)
 
 
 def _set_pose(pose: Pose, row: list[float]) -> None:

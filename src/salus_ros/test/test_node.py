@@ -25,6 +25,21 @@ class Stuck(Quick):
     def destroy_node(self):
         time.sleep(60)
 
+class Ticking(Quick):
+    def __init__(self):
+        super().__init__()
+        self._timer = self.create_timer(0.01, self._tick)
+
+    def _tick(self):
+        self._timer.cancel()
+        print("tick", flush=True)
+
+class Over(Ticking):
+    status = None
+
+    def _tick(self):
+        self.status = 3
+
 module.END_WITHIN = 0.5
 module.run_node(KIND)
 """
@@ -52,6 +67,18 @@ def ended(kind: str) -> tuple[int, str, str, float]:
 def test_a_node_that_is_told_to_end_closes_and_ends_with_0() -> None:
     status, told, errors, _ = ended("Quick")
     assert (status, told, errors) == (0, "closed\n", "")
+
+
+@pytest.mark.ros
+def test_a_node_is_served_until_it_is_told_to_end() -> None:
+    status, told, errors, _ = ended("Ticking")
+    assert (status, told, errors) == (0, "tick\nclosed\n", "")
+
+
+@pytest.mark.ros
+def test_a_node_with_a_status_ends_by_itself() -> None:
+    status, told, errors, _ = ended("Over")
+    assert (status, told, errors) == (3, "closed\n", "")
 
 
 @pytest.mark.ros

@@ -7,7 +7,7 @@ from salus_data.contract import Contract
 from salus_predictor.online.monitor import Report
 from salus_predictor.online.watched import WatchedModel
 from salus_predictor.supervisor.risk import Risk
-from salus_ros.convert import header
+from salus_ros.convert import header, set_stamp
 
 
 def risk_from(message: FailureForecast) -> Risk:
@@ -27,33 +27,53 @@ def risk_from(message: FailureForecast) -> Risk:
     )
 
 
-def forecast_message(
-    report: Report, episode: str, contract: Contract, model: WatchedModel | None
-) -> FailureForecast:
-    """The message of a report; without a model it has no horizons and says why."""
-    calibrated = model is not None and model.is_calibrated_on(contract)
-    return FailureForecast(
-        header=header(report.stamp),
-        episode_id=episode,
-        step=report.step,
-        step_period=contract.step_period,
-        horizons=model.horizons.tolist() if model else [],
-        failure_types=list(model.predictor.contract.failure_types) if model else [],
-        probability=report.probability.ravel().tolist(),
-        outcome_probability=report.outcome.tolist(),
-        expected_time=report.expected_time.tolist(),
-        level=int(report.level),
-        levels=report.levels.ravel().tolist(),
-        model_id=model.model_id if model else "",
-        calibration_id=model.calibration_id if model and calibrated else "",
-        stale_reason=report.stale,
-    )
+class ForecastMessages:
+    """Makes the messages of reports; each call fills the same object anew.
+
+    Publishing copies a message before it returns, and making one costs as much as publishing it.
+    """
+
+    def __init__(self) -> None:
+        self._message = FailureForecast()
+        self._contract: Contract | None = None
+        self._model: WatchedModel | None = None
+
+    def of(
+        self, report: Report, episode: str, contract: Contract, model: WatchedModel | None
+    ) -> FailureForecast:
+        """The message of a report; without a model it has no horizons and says why."""
+        if contract is not self._contract or model is not self._model:
+            self._take_over(contract, model)
+        message = self._message
+        set_stamp(message.header.stamp, report.stamp)
+        message.episode_id, message.step = episode, report.step
+        message.probability = report.probability.ravel().tolist()
+        message.outcome_probability = report.outcome.tolist()
+        message.expected_time = report.expected_time.tolist()
+        message.level = int(report.level)
+        message.levels = report.levels.ravel().tolist()
+        message.stale_reason = report.stale
+        return message
+
+    def _take_over(self, contract: Contract, model: WatchedModel | None) -> None:
+        """Fill in what all messages of this model on this graph have in common."""
+        self._contract, self._model = contract, model
+        calibrated = model is not None and model.is_calibrated_on(contract)
+        self._message = FailureForecast(
+            step_period=contract.step_period,
+            horizons=model.horizons.tolist() if model else [],
+            failure_types=list(model.predictor.contract.failure_types) if model else [],
+            model_id=model.model_id if model else "",
+            calibration_id=model.calibration_id if model and calibrated else "",
+        )
 
 
 def warning_messages(
     report: Report, episode: str, contract: Contract, model: WatchedModel
 ) -> list[FailureWarning]:
     """The messages of the warnings that a report raises and clears."""
+    if not report.crossings:
+        return []
     names, changes = report.evidence
     calibrated = model.is_calibrated_on(contract)
     return [

@@ -21,7 +21,7 @@ from salus_msgs.srv import LoadModel
 from sensor_msgs.msg import JointState
 
 from salus_data.errors import SalusError
-from salus_predictor.nodes.forecast_message import forecast_message, warning_messages
+from salus_predictor.nodes.forecast_message import ForecastMessages, warning_messages
 from salus_predictor.online.hear import Hearing
 from salus_predictor.online.load import load_watched
 from salus_predictor.online.monitor import Monitor, Report
@@ -42,6 +42,9 @@ HEARD: Final = {
     topics.UNCERTAINTY: (PolicyUncertainty, topics.STEP_QOS),
 }
 """What is subscribed to, with the type of its messages."""
+
+BEFORE_PROPOSAL: Final = (topics.JOINT_STATES, topics.EE_POSE, topics.PERCEIVED, topics.ACTION)
+"""After these the policy thinks, and there is time to compute what they tell."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class PredictorNode(Node):
         self._load = load
         self._monitor = Monitor()
         self._hearing = Hearing(self._monitor)
+        self._messages = ForecastMessages()
         self._diagnostics = Diagnostics(self, contract=lambda: self._monitor.contract)
         if settings.model:
             self._monitor.load(load(settings.model))
@@ -97,6 +101,10 @@ class PredictorNode(Node):
             self._tell_model()
         if topic != topics.EPISODE:
             self._report()
+        if topic in BEFORE_PROPOSAL:
+            self._monitor.look_ahead()
+        if topic == topics.ACTION:
+            self._diagnostics.step_over()
 
     # --- what is published -----------------------------------------------------------------------
 
@@ -118,7 +126,7 @@ class PredictorNode(Node):
                 self._warnings.publish(message)
                 raised = message.kind == FailureWarning.KIND_RAISED
                 self._diagnostics.count("warnings_raised" if raised else "warnings_cleared")
-        self._forecasts.publish(forecast_message(report, monitor.episode, contract, model))
+        self._forecasts.publish(self._messages.of(report, monitor.episode, contract, model))
         self._diagnostics.step()
         if report.stale:
             self._diagnostics.count("stale_forecasts")

@@ -23,7 +23,7 @@ from std_srvs.srv import Trigger
 
 from salus_data.errors import SalusError
 from salus_predictor.nodes.forecast_message import risk_from
-from salus_predictor.nodes.supervisor_message import action_message, state_message
+from salus_predictor.nodes.supervisor_message import ActionMessages, state_message
 from salus_predictor.supervisor.config import SupervisorConfig, load_config
 from salus_predictor.supervisor.core import MODES, Mode, Ruling
 from salus_predictor.supervisor.gate import Gate, Patience, Release
@@ -87,6 +87,7 @@ class SupervisorNode(Node):
             forecast_age=settings.forecast_age,
         )
         self._gate = Gate(config, MODES[settings.supervise], patience)
+        self._messages = ActionMessages()
         self._told: tuple[Any, ...] = ()
         self._refused = 0
         self._warnings: dict[int, int] = {}  # failure type -> id of its raised warning
@@ -235,11 +236,13 @@ class SupervisorNode(Node):
                     "rejected_actions", f"{release.episode} step {release.step}: {ruling.problem}"
                 )
             if ruling.action is not None:
-                self._actions.publish(action_message(release, self._gate.contract))
+                self._actions.publish(self._messages.of(release, self._gate.contract))
                 self._diagnostics.step()
                 if release.waited_since is not None:
                     self._diagnostics.latency(time.monotonic() - release.waited_since)
             self._tell(release, ruling)
+        if releases:
+            self._diagnostics.step_over()
 
     def _tell(self, release: Release, ruling: Ruling) -> None:
         """Publish the state where it has changed."""

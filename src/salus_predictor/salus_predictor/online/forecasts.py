@@ -26,15 +26,21 @@ def expected_times(probability: Array, horizons: Array) -> Array:
     the failure is as likely at any time, so each share of probability counts at their middle:
     sum_h (F[h] - F[h-1]) (horizon[h] + horizon[h-1]) / 2 / F[H]. NaN where F[H] is negligible.
     """
-    edges = np.concatenate([[0.0], horizons])
-    middle = (edges[1:] + edges[:-1]) / 2
+    middle = horizons.astype(np.float64)
+    middle[1:] += horizons[:-1]
+    middle /= 2
     share = probability.copy()
     share[1:] -= probability[:-1]
     last = probability[-1]
     times: Array = np.full(probability.shape[1], np.nan)
-    seen = last > NEGLIGIBLE
-    times[seen] = (middle @ share)[seen] / last[seen]
+    np.divide(middle @ share, last, out=times, where=last > NEGLIGIBLE)
     return times
+
+
+def bounded(probability: Array) -> Array:
+    """Without the rounding that `why_no_probability` lets pass; np.clip takes thrice the time."""
+    within: Array = np.minimum(np.maximum(probability, 0.0), 1.0)
+    return within
 
 
 def why_no_probability(probability: Array, outcome: Array, shape: tuple[int, int]) -> str:
@@ -42,7 +48,7 @@ def why_no_probability(probability: Array, outcome: Array, shape: tuple[int, int
     if probability.shape != shape or outcome.shape != (shape[1] + 1,):
         return f"the model answered with shapes {probability.shape} and {outcome.shape}"
     for name, values in (("probability", probability), ("outcome", outcome)):
-        # NaN fails both comparisons.
-        if not ((values >= -NEGLIGIBLE) & (values <= 1 + NEGLIGIBLE)).all():
+        # One NaN makes both extremes NaN, which fails the comparison.
+        if values.size and not -NEGLIGIBLE <= values.min() <= values.max() <= 1 + NEGLIGIBLE:
             return f"the model answered with a {name} that is NaN or outside 0 to 1"
     return ""

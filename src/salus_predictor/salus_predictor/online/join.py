@@ -10,6 +10,9 @@ Array = NDArray[np.float64]
 
 KEPT: Final = 64
 """Stamps that are remembered while they wait for their messages."""
+OBSERVATION: Final = ("joints", "pose", "perceived")
+"""Parts of a step that are there before the policy has proposed anything."""
+DECISION: Final = (*OBSERVATION, "proposed")
 SLACK: Final = 2
 """A step that is not whole when the observation this many steps later comes will never be."""
 
@@ -36,11 +39,12 @@ class StepParts:
     validity: NDArray[np.uint8] | None = field(default=None, repr=False)
     executed: Array | None = field(default=None, repr=False)
 
-    def lacks(self, *, policy_signals: bool) -> str:
-        """The first message that is missing for a forecast; empty where it is whole."""
-        names = ["joints", "pose", "perceived", "proposed"]
-        names += ["uncertainty"] if policy_signals else []
-        return next((name for name in names if getattr(self, name) is None), "")
+    def lacks(self, needed: tuple[str, ...]) -> str:
+        """The first of the needed parts that is missing; empty where all are there."""
+        for name in needed:
+            if getattr(self, name) is None:
+                return name
+        return ""
 
     @property
     def state(self) -> Array:
@@ -97,25 +101,38 @@ class StepJoin:
 
     def take(self) -> tuple[StepParts, Array | None] | None:
         """The next step that is whole, with the action executed before it; None if none is."""
-        if self.broken:
-            return None
-        parts = self._parts_of(self._next)
-        if parts is None or parts.lacks(policy_signals=self.policy_signals):
-            return None
-        executed = None
-        if self._next:
-            before = self._parts.get(self._before)
-            if before is None or before.executed is None:
-                return None
-            executed = before.executed
-            del self._parts[self._before]
-            self._by_step.pop(self._next - 1, None)
-        self._before, self._next = parts.stamp, self._next + 1
-        return parts, executed
+        ready = self._next_with(self._needed)
+        if ready is not None:
+            if self._next:
+                del self._parts[self._before]
+                self._by_step.pop(self._next - 1, None)
+            self._before, self._next = ready[0].stamp, self._next + 1
+        return ready
+
+    def observed(self) -> tuple[StepParts, Array | None] | None:
+        """The same of the next step whose observation is whole; it stays to be taken."""
+        return self._next_with(OBSERVATION)
 
     def stamp_of(self, step: int) -> int | None:
         """The stamp of a step that was numbered and is not forgotten [ns]."""
         return self._by_step.get(step)
+
+    @property
+    def _needed(self) -> tuple[str, ...]:
+        return (*DECISION, "uncertainty") if self.policy_signals else DECISION
+
+    def _next_with(self, needed: tuple[str, ...]) -> tuple[StepParts, Array | None] | None:
+        if self.broken:
+            return None
+        parts = self._parts_of(self._next)
+        if parts is None or parts.lacks(needed):
+            return None
+        if not self._next:
+            return parts, None
+        before = self._parts.get(self._before)
+        if before is None or before.executed is None:
+            return None
+        return parts, before.executed
 
     def _parts_of(self, step: int) -> StepParts | None:
         stamp = self._by_step.get(step)
@@ -125,4 +142,4 @@ class StepJoin:
         parts = self._parts_of(self._next)
         if parts is None:
             return "its number"
-        return parts.lacks(policy_signals=self.policy_signals) or "the action executed before it"
+        return parts.lacks(self._needed) or "the action executed before it"

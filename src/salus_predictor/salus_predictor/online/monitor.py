@@ -1,6 +1,8 @@
 """The model beside a running robot: one report a step, or the reason why there is none."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,12 @@ from salus_data.contract import Contract
 from salus_data.errors import SalusError
 from salus_predictor.model.base import Stream
 from salus_predictor.online.evidence import Evidence
-from salus_predictor.online.forecasts import expected_times, risk_levels, why_no_probability
+from salus_predictor.online.forecasts import (
+    bounded,
+    expected_times,
+    risk_levels,
+    why_no_probability,
+)
 from salus_predictor.online.join import StepJoin, StepParts
 from salus_predictor.online.signals import OnlineSignals
 from salus_predictor.online.warnings import Crossing, Warnings
@@ -46,7 +53,7 @@ class Report:
     evidence: tuple[tuple[str, ...], tuple[float, ...]] = ((), ())
     row: NDArray[np.float32] | None = None
 
-    @property
+    @cached_property
     def level(self) -> RiskLevel:
         """The highest of the levels."""
         return RiskLevel(int(self.levels.max(initial=0)))
@@ -69,6 +76,7 @@ class Monitor:
         self._signals: OnlineSignals | None = None
         self._stream: Stream | None = None
         self._columns: NDArray[np.int64] = np.empty(0, np.int64)
+        self._inputs: frozenset[str] = frozenset()
         self._rows: list[NDArray[np.float32]] = []
         self._refused = "no contract has come"
         self._model_refused = "no model is loaded"
@@ -132,6 +140,7 @@ class Monitor:
         self._model_refused = ""
         inputs = model.predictor.inputs
         names = [column.name for column in contract.signals]
+        self._inputs = frozenset(inputs)
         self._columns = np.array([names.index(name) for name in inputs], np.int64)
         self._evidence = Evidence(inputs, model.scale, contract.step_period)
         first_id = self._warnings.next_id if self._warnings else 1
@@ -176,6 +185,12 @@ class Monitor:
             self._told = self.join.newest
         return reports
 
+    def look_ahead(self) -> None:
+        """Compute what the observation of the next step already tells, while the policy thinks."""
+        if self._signals is not None and (ready := self.join.observed()) is not None:
+            with suppress(SalusError):  # the step itself tells what is wrong
+                self._signals.observe(*ready)
+
     @property
     def _why_silent(self) -> str:
         return self._refused or self._model_refused
@@ -204,7 +219,7 @@ class Monitor:
         shape = model.alarm.shape
         reason = (
             clock
-            or self._signals.unusable(row, validity, model.predictor.inputs)
+            or self._signals.unusable(row, validity, self._inputs)
             or why_no_probability(forecast.probability, forecast.outcome, (shape[0], shape[1]))
         )
         if reason:
@@ -214,8 +229,8 @@ class Monitor:
         return Report(
             parts.stamp,
             parts.step,
-            np.clip(forecast.probability, 0.0, 1.0),
-            np.clip(forecast.outcome, 0.0, 1.0),
+            bounded(forecast.probability),
+            bounded(forecast.outcome),
             expected_times(forecast.probability, model.horizons),
             levels,
             crossings=crossings,

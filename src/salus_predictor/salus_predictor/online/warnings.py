@@ -54,7 +54,7 @@ class Warnings:
     def step(self, probability: Array, levels: NDArray[np.uint8]) -> list[Crossing]:
         """What is raised and cleared at this step; both arrays are (H, C)."""
         crossings: list[Crossing] = []
-        if not self._open and not (levels >= RiskLevel.ALARM).any():
+        if not self._open and levels.max(initial=0) < RiskLevel.ALARM:
             return crossings
         for kind in range(probability.shape[1]):
             rows = np.flatnonzero(levels[:, kind] >= RiskLevel.ALARM)

@@ -96,7 +96,7 @@ class Commands:
     def _checked(self, proposed: Array | None) -> Array:
         if proposed is None:
             raise ActionError("there is no proposed action to let through")
-        self._space.check(proposed)
+        self._space.require(proposed)
         return proposed
 
     def _hold(self, posture: Posture | None, proposed: Array | None) -> Array:

@@ -188,7 +188,7 @@ class Supervisor:
         if proposed is None:
             return None, ""
         try:
-            self.space.check(proposed)
+            self.space.require(proposed)
         except ActionError as error:
             return None, f"proposed {error}"
         return proposed, ""

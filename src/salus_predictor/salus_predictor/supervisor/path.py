@@ -2,9 +2,8 @@
 
 import math
 from collections import deque
+from operator import sub
 from typing import Final
-
-import numpy as np
 
 from salus_predictor.supervisor.posture import Posture
 
@@ -45,7 +44,9 @@ class Path:
 
 
 def _near(one: Posture, other: Posture, distance: float) -> bool:
-    way = one.position - other.position
-    return bool(
-        math.sqrt(way @ way) < distance and np.abs(one.joints - other.joints).max() < 5 * distance
+    # In plain numbers: of arrays this short each operation costs more than all of them here.
+    turns = map(sub, one.joints.tolist(), other.joints.tolist())
+    return (
+        math.dist(one.position.tolist(), other.position.tolist()) < distance
+        and max(map(abs, turns)) < 5 * distance
     )

@@ -46,7 +46,7 @@ class Risk:
         shape = (len(self.horizons), len(self.failure_types))
         if self.probability.shape != shape or self.levels.shape != shape:
             return f"forecast has shape {self.probability.shape}, not {shape}"
-        # NaN fails both comparisons.
-        if not ((self.probability >= 0) & (self.probability <= 1)).all():
+        # NaN fails every comparison.
+        if not all(0 <= cell <= 1 for cell in self.probability.ravel().tolist()):
             return "forecast is not a probability in some cell"
         return ""

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from salus_data.errors import ContractMismatchError
 from salus_predictor.supervisor.config import Level, Rule, SupervisorConfig
 from salus_predictor.supervisor.intervention import Demand, Intervention
@@ -68,20 +66,21 @@ class RuleBook:
             ContractMismatchError: a rule can never be read from this model's forecasts.
         """
         demands = []
+        cells = None if risk is None else _Cells(risk)
         for rule in self._config.rules:
-            demand = self._ask(rule, self._progress[rule.name], risk)
+            demand = self._ask(rule, self._progress[rule.name], cells)
             if demand is not None:
                 demands.append(demand)
         return demands
 
-    def _ask(self, rule: Rule, now: _Progress, risk: Risk | None) -> Demand | None:
+    def _ask(self, rule: Rule, now: _Progress, cells: "_Cells | None") -> Demand | None:
         reached, cleared, row, kind = False, False, -1, -1
-        if risk is not None:
-            row = horizon_of(rule, risk)
-            kind = _largest(rule, risk, row)
-            reached = _at_least(rule.level, risk, row, kind)
-            cleared = not _at_least(
-                rule.level if rule.clear_below is None else rule.clear_below, risk, row, kind
+        if cells is not None:
+            row = cells.horizon_of(rule)
+            kind = cells.largest(rule, row)
+            reached = cells.at_least(rule.level, row, kind)
+            cleared = not cells.at_least(
+                rule.level if rule.clear_below is None else rule.clear_below, row, kind
             )
         if now.active_for >= 0:
             now.active_for += 1
@@ -93,13 +92,13 @@ class RuleBook:
         now.cooldown = max(0, now.cooldown - 1)
         now.reached = now.reached + 1 if reached else 0
         waits = now.cooldown or now.reached <= self._steps(rule.debounce)
-        if risk is None or not reached or waits:
+        if cells is None or not reached or waits:
             return None
         self._fired += 1
         now.active_for, now.activation = 0, self._fired
         what = (
-            f"{risk.failure_types[kind]} {risk.probability[row, kind]:.2f} within "
-            f"{risk.horizons[row]:.2f} s ({rule.name})"
+            f"{cells.types[kind]} {cells.probability[row][kind]:.2f} within "
+            f"{cells.horizons[row]:.2f} s ({rule.name})"
         )
         now.demand = self._charge(Demand(rule.intervention, what, self._fired, kind))
         return now.demand
@@ -120,38 +119,48 @@ class RuleBook:
         return round(seconds / self._period)
 
 
-def horizon_of(rule: Rule, risk: Risk) -> int:
-    """Row of the longest horizon that is not longer than the rule's `within`.
+class _Cells:
+    """A forecast in lists: rules read single cells, and out of an array each takes far longer."""
 
-    Raises:
-        ContractMismatchError: there is none, or the model does not know the rule's failure type.
-    """
-    if rule.type != "any" and rule.type not in risk.failure_types:
-        raise ContractMismatchError(
-            f"rule {rule.name!r} is about {rule.type}; the model knows "
-            f"{', '.join(risk.failure_types)}"
-        )
-    # Horizons grow strictly.
-    row = bisect_right(risk.horizons.tolist(), rule.within + TOLERANCE) - 1
-    if row < 0:
-        shown = ", ".join(f"{h:.3f}" for h in risk.horizons)
-        raise ContractMismatchError(
-            f"rule {rule.name!r} asks within {rule.within} s; the model's horizons are {shown} s"
-        )
-    return row
+    def __init__(self, risk: Risk) -> None:
+        self.types = risk.failure_types
+        self.horizons: list[float] = risk.horizons.tolist()
+        self.probability: list[list[float]] = risk.probability.tolist()
+        self.levels: list[list[int]] = risk.levels.tolist()
 
+    def horizon_of(self, rule: Rule) -> int:
+        """Row of the longest horizon that is not longer than the rule's `within`.
 
-def _largest(rule: Rule, risk: Risk, row: int) -> int:
-    """Number of the failure type that the rule is about, the likeliest for `any`."""
-    if rule.type != "any":
-        return risk.failure_types.index(rule.type)
-    if isinstance(rule.level, float):
-        return int(np.argmax(risk.probability[row]))
-    # The level counts first: thresholds differ between types.
-    return int(np.lexsort((risk.probability[row], risk.levels[row]))[-1])
+        Raises:
+            ContractMismatchError: there is none, or the model does not know the rule's failure
+                type.
+        """
+        if rule.type != "any" and rule.type not in self.types:
+            raise ContractMismatchError(
+                f"rule {rule.name!r} is about {rule.type}; the model knows {', '.join(self.types)}"
+            )
+        # Horizons grow strictly.
+        row = bisect_right(self.horizons, rule.within + TOLERANCE) - 1
+        if row < 0:
+            shown = ", ".join(f"{h:.3f}" for h in self.horizons)
+            raise ContractMismatchError(
+                f"rule {rule.name!r} asks within {rule.within} s; "
+                f"the model's horizons are {shown} s"
+            )
+        return row
 
+    def largest(self, rule: Rule, row: int) -> int:
+        """Number of the failure type that the rule is about, the likeliest for `any`."""
+        if rule.type != "any":
+            return self.types.index(rule.type)
+        probability, levels = self.probability[row], self.levels[row]
+        if isinstance(rule.level, float):
+            return probability.index(max(probability))
+        # The level counts first: thresholds differ between types.
+        return max(range(len(levels)), key=lambda kind: (levels[kind], probability[kind], kind))
 
-def _at_least(level: Level, risk: Risk, row: int, kind: int) -> bool:
-    if isinstance(level, str):
-        return int(risk.levels[row, kind]) >= _LEVELS[level]
-    return bool(risk.probability[row, kind] >= level)
+    def at_least(self, level: Level, row: int, kind: int) -> bool:
+        """Whether a cell reaches a level."""
+        if isinstance(level, str):
+            return self.levels[row][kind] >= _LEVELS[level]
+        return self.probability[row][kind] >= level
