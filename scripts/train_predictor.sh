@@ -5,17 +5,20 @@
 # src/salus_predictor/salus_predictor/shipped/. Score on a test seed that nothing was chosen by.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-out=${1:?folder for episodes and model} test_seed=${2:-96001}
-export OMP_NUM_THREADS=1
-collect() { salus collect --direct --policy smolvla --workers 2 "$@"; }
+out=${1:?folder for episodes and model} test_seed=${2:-97001}
+# Small operations in two threads each would only wait for one another.
+collect() { OMP_NUM_THREADS=1 salus collect --direct --policy smolvla --workers 2 "$@"; }
 
-# The episodes of seed 88001 tested the predictor before this one.
-collect --drop-images --episodes 1500 --seed 5252 --out "$out/train"
-collect --drop-images --episodes 640 --seed 88001 --out "$out/train_88001"
-collect --drop-images --episodes 1660 --seed 5353 --out "$out/train_5353"
-train=("$out/train" "$out/train_88001" "$out/train_5353")
-[ -f "$out/model/model.yaml" ] || salus train "${train[@]}" --kind average --inputs perceived --out "$out/model"
+# The episodes of seeds 88001 and 96001 tested the predictors before this one.
+train=()
+for part in 1500:5252 640:88001 1660:5353 640:96001 338:5454; do
+  store="$out/train_${part#*:}"
+  collect --drop-images --episodes "${part%:*}" --seed "${part#*:}" --out "$store"
+  train+=("$store")
+done
+[ -f "$out/model/model.yaml" ] ||
+  salus train "${train[@]}" --kind average --inputs perceived --width 96 --out "$out/model"
 collect --episodes 640 --seed "$test_seed" --out "$out/test"
-salus benchmark "${train[@]}" --test "$out/test" --replicates 50 --out "$out/benchmark" \
+OMP_NUM_THREADS=1 salus benchmark "${train[@]}" --test "$out/test" --replicates 50 --out "$out/benchmark" \
   --only elapsed_time,since_milestone,chunk_phase,base_rate,always_negative,epistemic_alone,ensemble_variance,stac,stac_single,mahalanobis_signals,rnd_signals,logpzo_signals,safe_mlp_signals,actprobe_lstm,logistic_windows
 salus evaluate "$out/model" "$out/test" --baselines "$out/benchmark/benchmark.json" --replicates 200
