@@ -32,6 +32,7 @@ def predictor(
         str, typer.Option(help="Training seeds of the result, with commas.")
     ] = "0,1,2",
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each network, at most.")] = 50,
+    width: Annotated[int, typer.Option(min=1, help="Of each network's layers.")] = 64,
     only: Annotated[
         str,
         typer.Option(
@@ -76,7 +77,7 @@ def predictor(
     if missing := [str(path) for path in (*train, *test) if not path.exists()]:
         raise FormatError(f"no such store: {', '.join(missing)}")
     sections = tuple(name.strip() for name in only.split(",") if name.strip()) or SECTIONS
-    main = TrainOptions(epochs=epochs, inputs=inputs, kind=kind)
+    main = TrainOptions(epochs=epochs, inputs=inputs, kind=kind, width=width)
     TrainOptions(kind=others)
     study = Study(train, test, Plan(drawn, main, others, sections), far, replicates)
     console = Console(stderr=True)
