@@ -69,7 +69,6 @@ class Rows:
     @torch.no_grad()
     def logits(self, module: HazardModule, halves: Halves) -> tuple[Array, Array]:
         """Hazard logits (N, H, C + 2) and outcome logits (N, C + 1) of all rows."""
-        module.eval()
         order = np.argsort(self._data.lengths, kind="stable")
         count = -(-len(order) // EPISODES_AT_ONCE)
 
@@ -80,7 +79,6 @@ class Rows:
             return row[inside], hazards[inside], outcome[inside]
 
         parts = halves.map(score, np.array_split(order, count))
-        module.train()
         rows, hazards, outcome = (torch.cat(found) for found in zip(*parts, strict=True))
         back = torch.argsort(rows)
         return hazards[back].double().numpy(), outcome[back].double().numpy()

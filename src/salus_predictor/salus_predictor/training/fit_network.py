@@ -165,7 +165,6 @@ class NetworkFit:
     def _epoch(self, halves: Halves) -> tuple[EpochReport, Watched]:
         progress = self.progress
         self._seed(1 + progress.epoch)
-        self.module.train()
         losses = []
         for episodes in self._batches(progress.epoch):
             for group in self._optimiser.param_groups:
