@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from salus_predictor.model.hazards import UNKNOWN_OUTCOME
 from salus_predictor.steps import StepData
 from salus_predictor.training.batch import Rows
 from salus_predictor.training.examples import Examples
@@ -25,7 +26,8 @@ def test_the_gradient_of_two_halves_is_that_of_the_batch(train_data: StepData) -
         loss = fit._gradient(episodes, halves)
     found = [parameter.grad for parameter in fit.module.parameters()]
     whole = fit._rows.batch(episodes)
-    wanted = fit._loss(whole, fit.module.left_out(len(episodes)), whole.rows, whole.asked)
+    at_risk, asked = (int(n[episodes].sum()) for n in (fit._rows.at_risk, fit._rows.asked))
+    wanted = fit._loss(whole, fit.module.left_out(len(episodes)), at_risk, asked)
     assert loss == pytest.approx(wanted.item(), rel=1e-5)
     gradients = torch.autograd.grad(wanted, list(fit.module.parameters()))
     for mine, theirs in zip(found, gradients, strict=True):
@@ -39,10 +41,9 @@ def test_rows_beyond_the_end_of_an_episode_teach_nothing(train_data: StepData) -
     lengths = train_data.lengths
     episodes = np.array([int(lengths.argmin()), int(lengths.argmax())])
     batch = rows.batch(episodes)
-    asked, at_risk = (sum(getattr(rows.batch(episodes[k : k + 1]), name) for k in (0, 1))
-                      for name in ("asked", "rows"))  # fmt: skip
     assert lengths.min() < lengths.max() == len(batch.features)
-    assert (batch.asked, batch.rows) == (asked, at_risk)
+    assert (batch.outcome != UNKNOWN_OUTCOME).sum(dim=0).tolist() == rows.asked[episodes].tolist()
+    assert batch.at_risk.amax(dim=-1).sum(dim=0).tolist() == rows.at_risk[episodes].tolist()
 
 
 def test_threads_of_torch_are_as_many_as_before_even_after_an_error() -> None:

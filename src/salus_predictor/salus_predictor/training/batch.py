@@ -33,19 +33,14 @@ class Batch:
     at_risk: Tensor
     outcome: Tensor
 
-    @property
-    def rows(self) -> float:
-        """Rows with a bin at risk."""
-        return float(self.at_risk.amax(dim=-1).sum())
-
-    @property
-    def asked(self) -> int:
-        """Rows whose outcome is asked."""
-        return int((self.outcome != UNKNOWN_OUTCOME).sum())
-
 
 class Rows:
-    """Examples as tensors, to take batches of."""
+    """Examples as tensors, to take batches of.
+
+    Attributes:
+        at_risk: (E,) rows of each episode with a bin at risk.
+        asked: (E,) rows of each episode whose outcome is asked.
+    """
 
     def __init__(
         self, examples: Examples, mean: NDArray[np.float32], scale: NDArray[np.float32]
@@ -55,6 +50,9 @@ class Rows:
         self._risk = torch.from_numpy(examples.targets.risk)
         self._at_risk = torch.from_numpy(examples.targets.at_risk.astype(np.float32))
         self._outcome = torch.from_numpy(examples.targets.outcome)
+        starts, wanted = self._data.starts, examples.targets
+        self.at_risk = np.add.reduceat(wanted.at_risk.any(axis=1), starts, dtype=np.int64)
+        self.asked = np.add.reduceat(wanted.outcome != UNKNOWN_OUTCOME, starts, dtype=np.int64)
 
     def batch(self, episodes: NDArray[np.int64]) -> Batch:
         """Some episodes, side by side."""

@@ -189,22 +189,21 @@ class NetworkFit:
         parts = [part for k in range(PARTS) if len(part := episodes[k::PARTS])]
         # Drawn here: two threads would draw in any order.
         factors = [self.module.left_out(len(part)) for part in parts]
-        batches = halves.map(self._rows.batch, parts)
-        rows = max(1.0, sum(batch.rows for batch in batches))
-        asked = max(1, sum(batch.asked for batch in batches))
+        rows = max(1, int(self._rows.at_risk[episodes].sum()))
+        asked = max(1, int(self._rows.asked[episodes].sum()))
         parameters = list(self.module.parameters())
 
-        def work(part: tuple[Batch, Tensor]) -> tuple[float, tuple[Tensor, ...]]:
-            loss = self._loss(*part, rows, asked)
+        def work(part: NDArray[np.int64], factors: Tensor) -> tuple[float, tuple[Tensor, ...]]:
+            loss = self._loss(self._rows.batch(part), factors, rows, asked)
             # Not `backward`: two threads would add to the same tensors in any order.
             return loss.item(), torch.autograd.grad(loss, parameters)
 
-        losses, gradients = zip(*halves.map(work, zip(batches, factors, strict=True)), strict=True)
+        losses, gradients = zip(*halves.map(work, parts, factors), strict=True)
         for parameter, *found in zip(parameters, *gradients, strict=True):
             parameter.grad = sum(found[1:], found[0])
         return float(sum(losses))
 
-    def _loss(self, batch: Batch, factors: Tensor, rows: float, asked: int) -> Tensor:
+    def _loss(self, batch: Batch, factors: Tensor, rows: int, asked: int) -> Tensor:
         """The share of a part in the loss of a whole batch with so many rows."""
         hazards, outcome = self.module(batch.features, factors)
         known = outcome_loss(outcome, batch.outcome) / asked
@@ -218,7 +217,7 @@ class NetworkFit:
         held = self._validation
         hazards, outcome = self._held.logits(self.module, halves)
         probability = cumulative_incidence(hazards)
-        watched = watch(held.data, probability)
+        watched = watch(held.data, probability, halves.map)
         wanted = torch.from_numpy(held.targets.outcome)
         asked = max(1, int((wanted != UNKNOWN_OUTCOME).sum()))
         known = outcome_loss(torch.from_numpy(outcome), wanted).item() / asked

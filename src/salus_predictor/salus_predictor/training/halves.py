@@ -8,7 +8,7 @@ learnt does not depend on its cores.
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import torch
 
@@ -33,6 +33,6 @@ class Halves:
         self._pool.shutdown(cancel_futures=True)
         torch.set_num_threads(self._before)
 
-    def map[T, R](self, work: Callable[[T], R], parts: Iterable[T]) -> list[R]:
-        """What `work` makes of every part, in their order."""
-        return list(self._pool.map(work, parts))
+    def map[R](self, work: Callable[..., R], *parts: Iterable[Any]) -> list[R]:
+        """What `work` makes of every part, in their order; arguments as of `map`."""
+        return list(self._pool.map(work, *parts))

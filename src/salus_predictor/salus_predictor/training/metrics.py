@@ -1,5 +1,7 @@
 """The few figures that training watches on validation episodes."""
 
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +11,8 @@ from sklearn.metrics import precision_recall_curve
 from salus_predictor.steps import StepData
 
 Array = NDArray[np.float64]
+type Cell = tuple[float, float, float]
+"""AP, F1 and chance of a horizon and type; NaN without positive or without negative rows."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +40,30 @@ class Watched:
         return _mean(self.f1)
 
 
-def watch(data: StepData, probability: Array) -> Watched:
-    """Score forecasts (N, H, C)."""
-    shape = probability.shape[1:]
-    ap, f1, chance = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
-    for h, c in np.ndindex(*shape):
+def watch(data: StepData, probability: Array, each: Callable[..., Iterable[Cell]] = map) -> Watched:
+    """Score forecasts (N, H, C).
+
+    Args:
+        data: N rows.
+        probability: of them.
+        each: calls a function for every cell; `Halves.map` has two at a time.
+    """
+    horizons, types = probability.shape[1:]
+
+    def score(cell: int) -> Cell:
+        h, c = divmod(cell, types)
         rows = data.valid[:, h, c]
         label = data.labels[rows, h, c] > 0
-        if label.any() and not label.all():
-            precision, recall, _ = precision_recall_curve(label, probability[rows, h, c])
-            # As `average_precision_score` has it, from the curve that F1 needs as well.
-            ap[h, c] = -np.sum(np.diff(recall) * precision[:-1])
-            both = precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
-            f1[h, c] = 2 * both.max()
-            chance[h, c] = 2 * label.mean() / (1 + label.mean())
+        if not label.any() or label.all():
+            return math.nan, math.nan, math.nan
+        precision, recall, _ = precision_recall_curve(label, probability[rows, h, c])
+        # As `average_precision_score` has it, from the curve that F1 needs as well.
+        ap = -np.sum(np.diff(recall) * precision[:-1])
+        both = precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
+        return float(ap), float(2 * both.max()), float(2 * label.mean() / (1 + label.mean()))
+
+    scores = np.array(list(each(score, range(horizons * types))))
+    ap, f1, chance = scores.T.reshape(3, horizons, types)
     return Watched(ap, f1, chance)
 
 
