@@ -37,6 +37,7 @@ from salus_predictor.baselines.windows import WINDOWS, bin_rows, kind_rows
 from salus_predictor.evaluation.benchmark import Split, run_benchmark
 from salus_predictor.evaluation.evaluate import Settings
 from salus_predictor.model.features import extract
+from salus_predictor.report.tables import LABELS
 
 
 @pytest.fixture(scope="module")
@@ -441,3 +442,7 @@ def test_other_data_is_refused(train, unseen) -> None:
     lacking = make_data([record(0, 0, 40)], [40], names=("noise", "else"))
     with pytest.raises(ContractMismatchError, match="warning"):
         predictor.predict(lacking)
+
+
+def test_every_baseline_has_a_name_that_a_reader_understands() -> None:
+    assert {recipe.name for recipe in baselines(())} == set(LABELS)
