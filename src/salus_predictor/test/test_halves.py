@@ -9,7 +9,7 @@ from salus_predictor.steps import StepData
 from salus_predictor.training.batch import Rows
 from salus_predictor.training.examples import Examples
 from salus_predictor.training.fit_network import NetworkFit
-from salus_predictor.training.halves import Halves
+from salus_predictor.training.halves import halves
 from salus_predictor.training.module import feature_scale
 from salus_predictor.training.options import TrainOptions
 
@@ -22,8 +22,8 @@ def test_the_gradient_of_two_halves_is_that_of_the_batch(train_data: StepData) -
     examples = Examples.of(train_data, features_of(train_data))
     fit = NetworkFit(examples, examples, TrainOptions(dropout=0.0), 0)
     episodes = np.arange(min(7, len(train_data.lengths)))
-    with Halves() as halves:
-        loss = fit._gradient(episodes, halves)
+    with halves() as each:
+        loss = fit._gradient(episodes, each)
     found = [parameter.grad for parameter in fit.module.parameters()]
     whole = fit._rows.batch(episodes)
     at_risk, asked = (int(n[episodes].sum()) for n in (fit._rows.at_risk, fit._rows.asked))
@@ -54,8 +54,8 @@ def test_threads_of_torch_are_as_many_as_before_even_after_an_error() -> None:
             raise ValueError("part 2")
         return torch.get_num_threads() * part
 
-    with Halves() as halves:
-        assert halves.map(work, [3, 1, 5]) == [3, 1, 5]
+    with halves() as each:
+        assert list(each(work, [3, 1, 5])) == [3, 1, 5]
         with pytest.raises(ValueError, match="part 2"):
-            halves.map(work, [1, 2])
+            list(each(work, [1, 2]))
     assert torch.get_num_threads() == before

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 import zarr
 from learning import make_contract, make_data, outcome_only, write_store
+from sklearn.metrics import average_precision_score
 
 from salus_data.errors import ContractMismatchError, FormatError
 from salus_predictor.calibration.recalibrate import recalibrate
+from salus_predictor.calibration.thresholds import best_f1
 from salus_predictor.model.folder import MODEL
 from salus_predictor.model.reading import load_model
 from salus_predictor.steps import StepData
@@ -373,3 +375,16 @@ def test_a_written_model_of_outcomes_alone(tmp_path: Path) -> None:
     again = load_model(tmp_path).predictor.predict(held)
     assert again.outcome == pytest.approx(predictor.predict(held).outcome, abs=1e-6)
     assert np.isnan(again.probability).all()
+
+
+def test_what_training_watches_is_what_the_library_says() -> None:
+    data = make_data(12, seed=3)
+    random = np.random.default_rng(3)
+    # Few values: many rows share one.
+    probability = random.integers(0, 20, size=data.labels.shape) / 20
+    watched = watch(data, probability)
+    for h, c in np.ndindex(*watched.ap.shape):
+        rows = data.valid[:, h, c]
+        label, score = data.labels[rows, h, c] > 0, probability[rows, h, c]
+        assert watched.ap[h, c] == pytest.approx(average_precision_score(label, score))
+        assert watched.f1[h, c] == pytest.approx(best_f1(label, score)[1])

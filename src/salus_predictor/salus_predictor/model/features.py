@@ -81,48 +81,42 @@ class Memory:
         """
         value = self._normalisation.apply(np.asarray(signals, dtype=np.float64))  # (B, K)
         known = np.isfinite(value)
+        recent = self._values[(self._step - RECENT) % WINDOWS[0]]
+        change = value - recent
+        self._values[self._step % WINDOWS[0]] = value
+        # (6, 5, B, K): the windows of 10, 30 and 60 steps, then what each is compared with.
+        windows = self._take(value, known)
+        count = np.maximum(windows[:, 0], 1)
+        mean = windows[:, 1] / count
         table = np.empty((len(STATISTICS), *value.shape))
         table[0] = np.where(known, value, 0.0)
         table[1] = known
-        change = value - self._values[(self._step - RECENT) % WINDOWS[0]]
         table[2] = np.where(np.isfinite(change), change, 0.0)
-        self._values[self._step % WINDOWS[0]] = value
-        # (6, 5, B, K): the windows of 10, 30 and 60 steps, then what each is compared with.
-        windows = self._take(value, known, table[:2])
         some = windows[:, 0] > 0
-        count = np.maximum(windows[:, 0], 1)
-        mean = windows[:, 1] / count
         _describe(windows[:3], count[:3], mean[:3], some[:3], table[3:15])
-        # 10 against 10 and 20 steps before, 30 against 30 before.
-        drift = mean[[0, 0, 1]] - mean[3:]
-        table[15:] = np.where(some[3:] & some[[0, 0, 1]], drift, 0.0)
+        table[15:17] = np.where(some[0] & some[3:5], mean[0] - mean[3:5], 0.0)
+        table[17] = np.where(some[1] & some[5], mean[1] - mean[5], 0.0)
         return np.moveaxis(table, 0, -1).reshape(len(value), -1)
 
-    def _take(self, value: Array, known: NDArray[np.bool_], filled: Array) -> Array:
-        """Windows (6, 5, B, K) of 10, 30, 60 steps, those of 10 before 10 and 20, 30 before 30.
-
-        Args:
-            value: (B, K), NaN where not known.
-            known: (B, K).
-            filled: (2, B, K) the value, 0 where not known, and 1 where known.
-        """
-        step = self._step
-        one = self._ones[step % len(self._ones)]
-        one[0], one[1] = filled[1], filled[0]
-        np.multiply(filled[0], filled[0], out=one[2])
+    def _take(self, value: Array, known: NDArray[np.bool_]) -> Array:
+        """Windows (6, 5, B, K) of 10, 30, 60 steps, those of 10 before 10 and 20, 30 before 30."""
+        one = self._ones[self._step % len(self._ones)]
+        one[0] = known
+        one[1] = np.where(known, value, 0.0)
+        np.multiply(one[1], one[1], out=one[2])
         one[3] = np.where(known, -value, -np.inf)
         one[4] = np.where(known, value, -np.inf)
         windows = np.empty((6, *one.shape))
         ten, thirty, sixty, ten_back, twenty_back, thirty_back = windows
         np.add.reduce(self._ones[:, :3], axis=0, out=ten[:3])
         np.maximum.reduce(self._ones[:, 3:], axis=0, out=ten[3:])
-        self._tens[step % len(self._tens)] = ten
-        ten_back[:] = self._tens[(step - WINDOWS[0]) % len(self._tens)]
-        twenty_back[:] = self._tens[(step - 2 * WINDOWS[0]) % len(self._tens)]
+        self._tens[self._step % len(self._tens)] = ten
+        ten_back[:] = self._tens[(self._step - WINDOWS[0]) % len(self._tens)]
+        twenty_back[:] = self._tens[(self._step - 2 * WINDOWS[0]) % len(self._tens)]
         _join(ten, ten_back, thirty)
         _join(thirty, twenty_back, thirty)
-        self._thirties[step % len(self._thirties)] = thirty
-        thirty_back[:] = self._thirties[(step - WINDOWS[1]) % len(self._thirties)]
+        self._thirties[self._step % len(self._thirties)] = thirty
+        thirty_back[:] = self._thirties[(self._step - WINDOWS[1]) % len(self._thirties)]
         _join(thirty, thirty_back, sixty)
         self._step += 1
         return windows

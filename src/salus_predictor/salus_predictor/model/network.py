@@ -10,8 +10,7 @@
 Gate and candidate look at the inputs alone, so that training can work on all steps at once
 (f-pooling in Bradbury et al., "Quasi-recurrent neural networks", ICLR 2017; minGRU in Feng et al.,
 "Were RNNs all we needed?", 2024). `training/module.py` is the same network in torch; a test holds
-the two together. In numpy a step costs less than the bare call of a torch module, and a robot needs
-no torch.
+the two together. A robot needs no torch.
 """
 
 from dataclasses import dataclass

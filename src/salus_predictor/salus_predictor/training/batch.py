@@ -9,7 +9,7 @@ from torch import Tensor
 
 from salus_predictor.model.hazards import UNKNOWN_OUTCOME
 from salus_predictor.training.examples import Examples
-from salus_predictor.training.halves import Halves
+from salus_predictor.training.halves import Each
 from salus_predictor.training.module import HazardModule, standardise
 
 Array = NDArray[np.float64]
@@ -64,8 +64,7 @@ class Rows:
             torch.where(inside, self._outcome[row], UNKNOWN_OUTCOME),
         )
 
-    @torch.no_grad()
-    def logits(self, module: HazardModule, halves: Halves) -> tuple[Array, Array]:
+    def logits(self, module: HazardModule, each: Each) -> tuple[Array, Array]:
         """Hazard logits (N, H, C + 2) and outcome logits (N, C + 1) of all rows."""
         order = np.argsort(self._data.lengths, kind="stable")
         count = -(-len(order) // EPISODES_AT_ONCE)
@@ -76,7 +75,7 @@ class Rows:
                 hazards, outcome = module(self._features[row])
             return row[inside], hazards[inside], outcome[inside]
 
-        parts = halves.map(score, np.array_split(order, count))
+        parts = each(score, np.array_split(order, count))
         rows, hazards, outcome = (torch.cat(found) for found in zip(*parts, strict=True))
         back = torch.argsort(rows)
         return hazards[back].double().numpy(), outcome[back].double().numpy()

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from salus_predictor.model.features import WINDOWS
-from salus_predictor.model.hazards import UNKNOWN_OUTCOME, cumulative_incidence
+from salus_predictor.model.hazards import cumulative_incidence
 from salus_predictor.model.network import Network
 from salus_predictor.training.batch import Batch, Rows
 from salus_predictor.training.checkpoint import Checkpoint
 from salus_predictor.training.checks import constant_outputs, refuse, worthless
 from salus_predictor.training.examples import Examples
-from salus_predictor.training.halves import PARTS, Halves
+from salus_predictor.training.halves import PARTS, Each, halves
 from salus_predictor.training.listener import EpochReport, Listener
 from salus_predictor.training.loss import OUTCOME_WEIGHT, hazard_loss, outcome_loss
 from salus_predictor.training.metrics import Watched, watch
@@ -103,8 +103,14 @@ class NetworkFit:
         """
         if checkpoint is not None:
             checkpoint.restore(self, self._number)
-        with Halves() as halves:
-            self._train_on(halves, listener, checkpoint, force, forced)
+        with halves() as each:
+            while not self._finished():
+                report, watched = self._epoch(each)
+                listener.epoch(report)
+                if self._validation.dated and not self.progress.checked:
+                    refuse(self._doubts(report, watched), force=force, forced=forced)
+                if checkpoint is not None:
+                    checkpoint.keep(self, self._number)
         self.module.load_state_dict(self._best)
         return Network.of(
             self.module.tensors(self._mean, self._scale),
@@ -113,27 +119,13 @@ class NetworkFit:
             self._train.features.shape[1],
         )
 
-    def _train_on(
-        self,
-        halves: Halves,
-        listener: Listener,
-        checkpoint: Checkpoint | None,
-        force: bool,
-        forced: list[str] | None,
-    ) -> None:
-        while not self._finished():
-            report, watched = self._epoch(halves)
-            listener.epoch(report)
-            if self._validation.dated and not self.progress.checked:
-                self.progress.checked = self.progress.updates >= GRACE_UPDATES
-                reasons = constant_outputs(report.predictions)
-                if self.progress.checked:
-                    reasons = reasons or worthless(
-                        self._train, watched, report, self.progress.first_loss
-                    )
-                refuse(reasons, force=force, forced=forced)
-            if checkpoint is not None:
-                checkpoint.keep(self, self._number)
+    def _doubts(self, report: EpochReport, watched: Watched) -> list[str]:
+        """Why what was learnt so far is worth nothing; whether it is, is asked once."""
+        self.progress.checked = self.progress.updates >= GRACE_UPDATES
+        reasons = constant_outputs(report.predictions)
+        if self.progress.checked:
+            reasons = reasons or worthless(self._train, watched, report, self.progress.first_loss)
+        return reasons
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that is learnt, for a checkpoint."""
@@ -162,19 +154,19 @@ class NetworkFit:
         waited = progress.epoch - progress.best_epoch
         return progress.epoch >= self._options.epochs or waited >= self._options.patience
 
-    def _epoch(self, halves: Halves) -> tuple[EpochReport, Watched]:
+    def _epoch(self, each: Each) -> tuple[EpochReport, Watched]:
         progress = self.progress
         self._seed(1 + progress.epoch)
         losses = []
         for episodes in self._batches(progress.epoch):
             for group in self._optimiser.param_groups:
                 group["lr"] = self._options.learning_rate * self._schedule(progress.updates)
-            losses.append(self._gradient(episodes, halves))
+            losses.append(self._gradient(episodes, each))
             clip_grad_norm_(self.module.parameters(), CLIP_NORM)
             self._optimiser.step()
             progress.updates += 1
         progress.epoch += 1
-        report, watched = self._score(float(np.mean(losses)), halves)
+        report, watched = self._score(float(np.mean(losses)), each)
         if progress.epoch == 1:
             progress.first_loss = report.loss
         figure = report.macro_ap if self._validation.dated else -report.outcome_loss
@@ -184,7 +176,7 @@ class NetworkFit:
         progress.history.append({"loss": report.loss, "ap": report.macro_ap, "f1": report.macro_f1})
         return report, watched
 
-    def _gradient(self, episodes: NDArray[np.int64], halves: Halves) -> float:
+    def _gradient(self, episodes: NDArray[np.int64], each: Each) -> float:
         """Leave the gradient of a batch at the parameters; its loss."""
         parts = [part for k in range(PARTS) if len(part := episodes[k::PARTS])]
         # Drawn here: two threads would draw in any order.
@@ -198,7 +190,7 @@ class NetworkFit:
             # Not `backward`: two threads would add to the same tensors in any order.
             return loss.item(), torch.autograd.grad(loss, parameters)
 
-        losses, gradients = zip(*halves.map(work, parts, factors), strict=True)
+        losses, gradients = zip(*each(work, parts, factors), strict=True)
         for parameter, *found in zip(parameters, *gradients, strict=True):
             parameter.grad = sum(found[1:], found[0])
         return float(sum(losses))
@@ -213,13 +205,13 @@ class NetworkFit:
         timed = hazard_loss(hazards, batch.risk, batch.at_risk, weight) / rows
         return timed + OUTCOME_WEIGHT * known
 
-    def _score(self, loss: float, halves: Halves) -> tuple[EpochReport, Watched]:
+    def _score(self, loss: float, each: Each) -> tuple[EpochReport, Watched]:
         held = self._validation
-        hazards, outcome = self._held.logits(self.module, halves)
+        hazards, outcome = self._held.logits(self.module, each)
         probability = cumulative_incidence(hazards)
-        watched = watch(held.data, probability, halves.map)
+        watched = watch(held.data, probability, each)
         wanted = torch.from_numpy(held.targets.outcome)
-        asked = max(1, int((wanted != UNKNOWN_OUTCOME).sum()))
+        asked = max(1, int(self._held.asked.sum()))
         known = outcome_loss(torch.from_numpy(outcome), wanted).item() / asked
         quartiles = np.quantile(probability[:, -1], [0, 0.25, 0.5, 0.75, 1], axis=0).T
         dated = held.dated

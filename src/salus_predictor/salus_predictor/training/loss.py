@@ -25,9 +25,7 @@ def hazard_loss(logits: Tensor, risk: Tensor, at_risk: Tensor, failure_weight: f
         failure_weight: of bins in which a failure happened.
     """
     each = functional.cross_entropy(logits.flatten(0, -2), risk.flatten(), reduction="none")
-    weight = at_risk
-    if failure_weight != 1.0:
-        weight = torch.where(risk >= FIRST_TYPE, failure_weight, 1.0) * at_risk
+    weight = torch.where(risk >= FIRST_TYPE, failure_weight, 1.0) * at_risk
     return each @ weight.flatten()
 
 

@@ -1,7 +1,6 @@
 """The few figures that training watches on validation episodes."""
 
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
 from salus_predictor.steps import StepData
+from salus_predictor.training.halves import Each
 
 Array = NDArray[np.float64]
 type Cell = tuple[float, float, float]
@@ -40,13 +40,13 @@ class Watched:
         return _mean(self.f1)
 
 
-def watch(data: StepData, probability: Array, each: Callable[..., Iterable[Cell]] = map) -> Watched:
+def watch(data: StepData, probability: Array, each: Each = map) -> Watched:
     """Score forecasts (N, H, C).
 
     Args:
         data: N rows.
         probability: of them.
-        each: calls a function for every cell; `Halves.map` has two at a time.
+        each: calls a function for every cell; `halves` has two at a time.
     """
     horizons, types = probability.shape[1:]
 
