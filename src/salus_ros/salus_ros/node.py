@@ -107,3 +107,5 @@ def _spin(create: Callable[[], Node]) -> int:
             faulthandler.dump_traceback_later(END_WITHIN, exit=True)
             node.destroy_node()
         rclpy.try_shutdown()
+        # A second Ctrl-C, or a launch that passes the first one on, must not kill what is ending.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

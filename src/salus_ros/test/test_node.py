@@ -45,8 +45,13 @@ module.run_node(KIND)
 """
 
 
-def ended(kind: str) -> tuple[int, str, str, float]:
-    """Status, what it said on both streams, and the seconds from SIGTERM to the end."""
+def ended(kind: str, *, interrupts: bool = False) -> tuple[int, str, str, float]:
+    """Status, what it said on both streams, and the seconds from SIGTERM to the end.
+
+    Args:
+        kind: of node.
+        interrupts: SIGINT in place of SIGTERM, again and again until the process has ended.
+    """
     process = subprocess.Popen(
         [sys.executable, "-c", NODE.replace("KIND", kind)],
         stdout=subprocess.PIPE,
@@ -58,7 +63,10 @@ def ended(kind: str) -> tuple[int, str, str, float]:
     assert process.stdout.readline() == "there\n"
     time.sleep(0.5)  # it serves
     began = time.monotonic()
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT if interrupts else signal.SIGTERM)
+    while interrupts and process.poll() is None:
+        time.sleep(0.002)
+        process.send_signal(signal.SIGINT)
     told, errors = process.communicate(timeout=50)
     return process.returncode, told, errors, time.monotonic() - began
 
@@ -66,6 +74,12 @@ def ended(kind: str) -> tuple[int, str, str, float]:
 @pytest.mark.ros
 def test_a_node_that_is_told_to_end_closes_and_ends_with_0() -> None:
     status, told, errors, _ = ended("Quick")
+    assert (status, told, errors) == (0, "closed\n", "")
+
+
+@pytest.mark.ros
+def test_one_that_is_interrupted_again_while_it_ends_ends_with_0() -> None:
+    status, told, errors, _ = ended("Quick", interrupts=True)
     assert (status, told, errors) == (0, "closed\n", "")
 
 
