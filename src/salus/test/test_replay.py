@@ -1,5 +1,6 @@
 """Forecasts are the same live, from a replayed bag and from the store; nobody waits for ever."""
 
+import dataclasses
 import random
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from bag_builders import bag_items, drawn_episodes, write_bag
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_predictor import watched
+from small_predictor import Fading, watched
 from watched_graph import watched_graph
 
 from salus_collector.nodes.bag_node import BagNode
@@ -18,10 +19,12 @@ from salus_data.bags.replay import Lockstep, Replay
 from salus_data.bags.source import Bag
 from salus_data.contract import Contract
 from salus_data.errors import FormatError
+from salus_predictor.model.projection import Projection
 from salus_predictor.nodes.predictor_node import PredictorNode
 from salus_predictor.nodes.replay_node import ReplayNode
 from salus_predictor.online.hear import HEARD, Hearing
 from salus_predictor.online.monitor import Monitor
+from salus_predictor.online.watched import WatchedModel
 from salus_predictor.steps import StepData
 from salus_ros.bag_topics import RECORDED
 from salus_ros.domain import claimed_domain
@@ -34,10 +37,10 @@ pytestmark = [
 KNOWN = {topic.name: topic.type_name for topic in RECORDED}
 
 
-def heard(contract: Contract, messages: list[tuple[str, object]]) -> np.ndarray:
-    """Forecasts (N, H, C) of a monitor that hears those messages."""
+def heard(model: WatchedModel, messages: list[tuple[str, object]]) -> np.ndarray:
+    """Forecasts (N, H, C) of a monitor that runs the model and hears those messages."""
     monitor = Monitor()
-    monitor.load(watched(contract))
+    monitor.load(model)
     hearing = Hearing(monitor)
     reports = []
     for topic, message in messages:
@@ -82,9 +85,31 @@ def test_a_replayed_bag_and_the_store_forecast_the_same(drawn, seed: int) -> Non
                 order.shuffle(step)
                 messages += step
                 step = []
-    replayed = heard(contract, messages)
+    replayed = heard(watched(contract), messages)
     assert len(replayed) == len(stored)
     np.testing.assert_allclose(replayed, stored, atol=1e-6)
+
+
+def test_a_model_of_the_hidden_state_forecasts_the_same_from_bag_and_store(tmp_path: Path) -> None:
+    contract, made = drawn_episodes(embedding=True)
+    path = write_bag(tmp_path / "bag", bag_items(contract, made))
+    import_bags([path], tmp_path / "store.zarr")
+    data = StepData.read(tmp_path / "store.zarr", embedding=True)
+    assert data.embedding is not None
+    projection = Projection.fit(data.embedding, 0)
+    model = watched(contract)
+    predictor = Fading(contract, projection=projection)
+    model = dataclasses.replace(model, predictor=predictor, embedding_size=projection.size)
+    with Bag(path) as bag:
+        replay = Replay(bag, None, KNOWN)
+        messages = [
+            (m.topic, bag.typestore.deserialize_cdr(m.data, replay.types[m.topic]))
+            for m in replay.messages()
+            if m.topic in HEARD
+        ]
+    said = heard(model, messages)
+    np.testing.assert_allclose(said, predictor.predict(data).probability, atol=1e-6)
+    assert np.abs(said - watched(contract).predictor.predict(data).probability).max() > 0.01
 
 
 def test_live_bag_and_store_forecast_the_same(tmp_path: Path) -> None:

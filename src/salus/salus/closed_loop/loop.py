@@ -121,7 +121,7 @@ class WatchedLoop:
         self._monitor: Monitor | None = None
         if model is not None:
             self._monitor = Monitor()
-            self._monitor.on_contract(self.contract, len(policy.signals))
+            self._monitor.on_contract(self.contract, len(policy.signals), policy.embedding_size)
             self._monitor.load(model)
         self._on_start = on_start
         self._watched = mode is not Mode.PASS_THROUGH
@@ -214,6 +214,7 @@ class WatchedLoop:
         parts.proposed = np.asarray(decision.action, np.float64)
         if len(decision.signals):
             parts.uncertainty, parts.validity = decision.signals, decision.validity
+            parts.embedding = decision.embedding
         monitor.join.number(frame.stamp, frame.step)
         reports = monitor.reports()
         if [report.step for report in reports] != [frame.step]:

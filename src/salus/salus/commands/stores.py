@@ -125,5 +125,5 @@ def _forecasts(model: str, stores: list[Path], episode: int) -> Any:
     from salus_predictor.steps import StepData
 
     predictor = load_predictor(model_folder(model))
-    data = StepData.read(stores).subset([episode])
+    data = StepData.read(stores, embedding=predictor.embedding_size > 0).subset([episode])
     return ShownForecasts(model, predictor.predict(data).probability)

@@ -32,7 +32,10 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Of everything drawn.")] = 0,
     inputs: Annotated[
         str,
-        typer.Option(help="`core`, `portable`, `perceived`, or signals with commas."),
+        typer.Option(
+            help="`core`, `portable`, `perceived`, or signals with commas; `embedding` beside them "
+            "adds the policy's hidden state."
+        ),
     ] = "portable",
     kind: Annotated[str, typer.Option(help="`network`, `trees`, or the `average` of both.")] = (
         "average"

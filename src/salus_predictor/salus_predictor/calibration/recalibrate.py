@@ -50,7 +50,7 @@ def recalibrate(folder: Path, stores: Sequence[Path], alpha: float) -> Recalibra
         ContractMismatchError: the stores lack what the model reads.
     """
     model = load_model(folder)
-    data = StepData.read(list(stores))
+    data = StepData.read(list(stores), embedding=model.predictor.embedding_size > 0)
     model.require_untrained(data)
     if not success_episodes(data):
         raise FormatError(

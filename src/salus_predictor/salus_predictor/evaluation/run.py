@@ -72,14 +72,15 @@ def evaluate_model(
     settings = settings or Settings()
     folder = model_folder(str(model))
     loaded = load_model(folder)
-    data = StepData.read(stores)
+    second = [load_model(model_folder(str(other))) for other in beside]
+    reads = any(m.predictor.embedding_size for m in (loaded, *second))
+    data = StepData.read(stores, embedding=reads)
     warnings = _seen(loaded, data, str(folder), allow_overlap=allow_overlap)
     evaluation = score_model(loaded, data, far, settings)
     others = []
-    for other in beside:
-        second = load_model(model_folder(str(other)))
-        warnings += _seen(second, data, str(other), allow_overlap=allow_overlap)
-        others.append(score_model(second, data, far, settings, name=other.name))
+    for other, read in zip(beside, second, strict=True):
+        warnings += _seen(read, data, str(other), allow_overlap=allow_overlap)
+        others.append(score_model(read, data, far, settings, name=other.name))
     warnings += _doubts(loaded, data, evaluation)
     document = tree_to_json(evaluation.tree) | {
         "baselines": {

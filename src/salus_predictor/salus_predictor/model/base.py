@@ -44,7 +44,10 @@ class Stream(Protocol):
         """Begin an episode: nothing of the one before has any effect."""
 
     def step(self, signals: ArrayLike) -> Forecast:
-        """The forecast after one more step; `signals` is (K,) in the order of `inputs`."""
+        """The forecast after one more step.
+
+        `signals` is (K,) in the order of `inputs`; (K + M,) where a hidden state of M is read, too.
+        """
 
 
 class Predictor(Protocol):

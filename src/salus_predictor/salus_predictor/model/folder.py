@@ -19,6 +19,7 @@ from salus_predictor.steps import StepData
 MODEL: Final = "model.yaml"
 NETWORK: Final = "model.safetensors"
 TREES: Final = "trees.json"
+PROJECTION: Final = "projection.safetensors"
 CALIBRATION: Final = "calibration.safetensors"
 EPISODES: Final = "episodes.json"
 
@@ -82,7 +83,11 @@ class Model:
 
 def model_id(described: ModelFile) -> str:
     """Digest of weights and inputs, 16 hexadecimal digits."""
-    weights = {name: described.files[name] for name in (NETWORK, TREES) if name in described.files}
+    weights = {
+        name: described.files[name]
+        for name in (NETWORK, TREES, PROJECTION)
+        if name in described.files
+    }
     inputs = [entry.model_dump() for entry in described.inputs]
     return digest(json.dumps([weights, inputs], sort_keys=True).encode())[:16]
 

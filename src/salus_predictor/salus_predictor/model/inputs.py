@@ -28,6 +28,9 @@ PLANNED: Final = "planned_"
 PLANNED_ABOUT: Final = ("planned_object_", "planned_bin_", "planned_clearance")
 """Of those, the ones that set the plan beside perceived objects."""
 
+EMBEDDING: Final = "embedding"
+"""Among inputs: the policy's hidden state, where it is recorded."""
+
 INPUT_SETS: Final = {
     "core": "six signals of uncertainty and action: " + ", ".join(CORE),
     "portable": "all signals but those about perceived objects: any robot has them",
@@ -39,23 +42,25 @@ INPUT_SETS: Final = {
 def choose_inputs(contract: Contract, inputs: str) -> tuple[str, ...]:
     """The signals of a set, or of a list with commas, in the contract's order.
 
+    Sets and signals may stand side by side: `core,finger_effort`. `embedding` is left out, since
+    it is no signal; `reads_embedding` tells of it.
+
     Raises:
         ContractMismatchError: the contract lacks a signal of the set; names all that it lacks.
         FormatError: a signal is named twice, or none is left.
     """
     given = [column.name for column in contract.signals]
-    if inputs == "core":
-        wanted = list(CORE)
-    elif inputs == "portable":
-        wanted = [name for name in given if not about_objects(name)]
-    elif inputs == "perceived":
-        wanted = [*(name for name in given if name not in PERCEIVED), *PERCEIVED]
-    else:
-        wanted = [name.strip() for name in inputs.split(",") if name.strip()]
+    sets = {
+        "core": list(CORE),
+        "portable": [name for name in given if not about_objects(name)],
+        "perceived": [*(name for name in given if name not in PERCEIVED), *PERCEIVED],
+    }
+    named = [name for name in _named(inputs) if name != EMBEDDING]
+    wanted = [signal for name in named for signal in sets.get(name, [name])]
     if not wanted:
         raise FormatError(
             f"inputs {inputs!r} leave no signal of {', '.join(given) or 'a bare store'}; "
-            f"give {', '.join(INPUT_SETS)} or signals with commas"
+            f"give {', '.join(INPUT_SETS)} or signals with commas, and embedding beside them"
         )
     if len(set(wanted)) < len(wanted):
         raise FormatError(f"inputs {inputs!r} name a signal twice")
@@ -65,6 +70,15 @@ def choose_inputs(contract: Contract, inputs: str) -> tuple[str, ...]:
             f"{', '.join(given) or 'no signals'}. Sets are {', '.join(INPUT_SETS)}"
         )
     return tuple(name for name in given if name in wanted)
+
+
+def reads_embedding(inputs: str) -> bool:
+    """Whether the policy's hidden state is among the inputs: `perceived,embedding`."""
+    return EMBEDDING in _named(inputs)
+
+
+def _named(inputs: str) -> list[str]:
+    return [name.strip() for name in inputs.split(",") if name.strip()]
 
 
 def about_objects(name: str) -> bool:

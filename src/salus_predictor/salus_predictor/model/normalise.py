@@ -31,6 +31,12 @@ class Normalisation:
         tiny = scale <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
         return cls(mean, np.where(tiny, 1.0, scale))
 
+    def and_whitened(self, columns: int) -> Self:
+        """With so many more columns behind, which have mean 0 and standard deviation 1."""
+        return type(self)(
+            np.append(self.mean, np.zeros(columns)), np.append(self.scale, np.ones(columns))
+        )
+
     @property
     def size(self) -> int:
         """Number of columns K."""

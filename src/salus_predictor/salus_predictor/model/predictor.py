@@ -13,12 +13,14 @@ from salus_predictor.model.base import Forecast, Forecasts
 from salus_predictor.model.features import STATISTICS, Memory, extract
 from salus_predictor.model.hazards import cumulative_incidence, softmax
 from salus_predictor.model.normalise import Normalisation
+from salus_predictor.model.projection import Projection
 from salus_predictor.model.scaling import Scaling
 from salus_predictor.steps import StepData
 
 Array = NDArray[np.float64]
 
 PERIOD_TOLERANCE: Final = 1e-9
+RECORD_EMBEDDING: Final = "It is recorded with the parameter `embedding: true` of policy_node"
 TIME_SCALE: Final = 5.0
 """Seconds by which elapsed time is divided where it is an input."""
 
@@ -46,9 +48,9 @@ class HazardPredictor:
 
     Attributes:
         name: short name, as tables show it.
-        inputs: names of the signals it reads.
+        inputs: names of the K signals it reads.
         contract: of the data it was fitted to.
-        normalisation: of the inputs.
+        normalisation: of the inputs, then of what the projection gives.
         members: hazard models; their logits are averaged, which are logarithms of probabilities
             up to a constant that the softmax drops, so that what comes out are hazards again and
             one scaling calibrates them.
@@ -57,6 +59,7 @@ class HazardPredictor:
         with_time: whether elapsed time is among the features.
         dated: whether failures had dates to learn from; without, `probability` is NaN and the
             outcome is all that it says.
+        projection: of the policy's hidden state; None where it is no input.
     """
 
     name: str
@@ -69,11 +72,17 @@ class HazardPredictor:
     outcome_scaling: Scaling
     with_time: bool = False
     dated: bool = True
+    projection: Projection | None = None
 
     @property
     def n_features(self) -> int:
         """Features F that the members read."""
-        return len(self.inputs) * len(STATISTICS) + self.with_time
+        return self.normalisation.size * len(STATISTICS) + self.with_time
+
+    @property
+    def embedding_size(self) -> int:
+        """Width M of the policy's hidden state that it reads; 0 for none."""
+        return self.projection.size if self.projection else 0
 
     def predict(self, data: StepData) -> Forecasts:
         """The forecasts of all rows.
@@ -89,12 +98,23 @@ class HazardPredictor:
     def features(self, data: StepData) -> NDArray[np.float32]:
         """What the members read of every row, (N, F)."""
         require_fits(self, data.contract)
-        columns = [data.signal_names.index(name) for name in self.inputs]
-        features = extract(data.signals[:, columns], data.ends, self.normalisation)
+        features = extract(self._rows_of(data), data.ends, self.normalisation)
         if not self.with_time:
             return features
         seconds = data.step_of_row * self.contract.step_period
         return np.column_stack([features, (seconds / TIME_SCALE).astype(np.float32)])
+
+    def _rows_of(self, data: StepData) -> NDArray[np.float32]:
+        rows = data.signals[:, [data.signal_names.index(name) for name in self.inputs]]
+        if self.projection is None:
+            return rows
+        if data.embedding is None or data.embedding.shape[1] != self.projection.size:
+            there = "none" if data.embedding is None else f"one of {data.embedding.shape[1]}"
+            raise ContractMismatchError(
+                f"the model reads the policy's embedding of {self.projection.size} numbers; the "
+                f"data has {there}. {RECORD_EMBEDDING}"
+            )
+        return np.column_stack([rows, self.projection(data.embedding)])
 
     def pool(self, logits: list[tuple[Array, Array]]) -> tuple[Array, Array]:
         """The weighted average of the members' logits, each (..., H, C + 2) and (..., C + 1)."""
@@ -135,16 +155,24 @@ class HazardStream:
         self._step = 0
 
     def step(self, signals: ArrayLike) -> Forecast:
-        """The forecast after one more step; `signals` is (K,) in the order of `inputs`.
+        """The forecast after one more step.
+
+        Args:
+            signals: (K,) in the order of `inputs`; behind them the policy's hidden state, (K + M,),
+                where the predictor reads it.
 
         Raises:
-            FormatError: there are not K of them.
+            FormatError: there are not so many of them.
         """
-        predictor = self._predictor
+        predictor, size = self._predictor, len(self._predictor.inputs)
         # Stores keep signals as float32: what is learnt from them is run on the same numbers.
         row = np.asarray(signals, dtype=np.float32)
-        if row.shape != (len(predictor.inputs),):
-            raise FormatError(f"signals have shape {row.shape}, not ({len(predictor.inputs)},)")
+        if row.shape != (size + predictor.embedding_size,):
+            raise FormatError(
+                f"signals have shape {row.shape}, not ({size + predictor.embedding_size},)"
+            )
+        if predictor.projection is not None:
+            row = np.concatenate([row[:size], predictor.projection(row[None, size:])[0]])
         features = self._memory.update(row[None]).astype(np.float32)
         if predictor.with_time:
             seconds = self._step * predictor.contract.step_period

@@ -24,6 +24,7 @@ from salus_predictor.model.folder import (
     MAX_BYTES,
     MODEL,
     NETWORK,
+    PROJECTION,
     TREES,
     Episodes,
     Model,
@@ -34,6 +35,7 @@ from salus_predictor.model.folder import (
 from salus_predictor.model.network import Network
 from salus_predictor.model.normalise import Normalisation
 from salus_predictor.model.predictor import HazardModel, HazardPredictor
+from salus_predictor.model.projection import Projection
 from salus_predictor.model.scaling import Scaling
 from salus_predictor.model.schema import ModelFile
 from salus_predictor.model.trees import Trees
@@ -57,7 +59,7 @@ def load_model(path: Path | str) -> Model:
     described = parse_model_file(text, folder / MODEL)
     contents = {}
     for name, told in described.files.items():
-        if name not in (NETWORK, TREES, CALIBRATION, EPISODES):
+        if name not in (NETWORK, TREES, PROJECTION, CALIBRATION, EPISODES):
             raise FormatError(f"{folder / MODEL}: files names {name!r}, which no model has")
         contents[name] = _read(folder / name)
         if digest(contents[name]) != told:
@@ -96,6 +98,7 @@ def _assemble(described: ModelFile, contents: dict[str, bytes], folder: Path) ->
     inputs = tuple(entry.name for entry in described.inputs)
     _check_agreement(described, contract, inputs)
     horizons, types = len(contract.horizons), len(contract.failure_types)
+    projection = _projection(described, contents, folder)
     predictor = HazardPredictor(
         name=described.name,
         inputs=inputs,
@@ -103,13 +106,14 @@ def _assemble(described: ModelFile, contents: dict[str, bytes], folder: Path) ->
         normalisation=Normalisation(
             np.array([entry.mean for entry in described.inputs]),
             np.array([entry.scale for entry in described.inputs]),
-        ),
+        ).and_whitened(projection.components if projection else 0),
         members=(),
         weights=tuple(entry.weight for entry in described.members),
         hazard_scaling=_scaling(described.hazard_scaling.slope, described.hazard_scaling.offset),
         outcome_scaling=_scaling(described.outcome_scaling.slope, described.outcome_scaling.offset),
         with_time=described.with_time,
         dated=described.dated,
+        projection=projection,
     )
     if len(described.hazard_scaling.offset) != types + 2:
         raise FormatError(f"hazard_scaling.offset needs {types + 2} numbers")
@@ -138,6 +142,24 @@ def _assemble(described: ModelFile, contents: dict[str, bytes], folder: Path) ->
         model_id(described),
         calibration_id(described),
     )
+
+
+def _projection(
+    described: ModelFile, contents: dict[str, bytes], folder: Path
+) -> Projection | None:
+    told = described.embedding
+    if told is None:
+        return None
+    try:
+        found = Projection.of(_tensors(_content(contents, PROJECTION, folder), PROJECTION))
+    except FormatError as error:
+        raise FormatError(f"{PROJECTION}: {error}") from error
+    if (found.size, found.components) != (told.size, told.components):
+        raise FormatError(
+            f"embedding is {told.size} in {told.components}, {PROJECTION} has {found.size} in "
+            f"{found.components}"
+        )
+    return found
 
 
 def _check_agreement(described: ModelFile, contract: Contract, inputs: Sequence[str]) -> None:

@@ -20,6 +20,13 @@ class InputEntry(Strict):
     scale: FiniteFloat = Field(gt=0)
 
 
+class EmbeddingEntry(Strict):
+    """The policy's hidden state: its width, and how many components of it are read."""
+
+    size: int = Field(gt=0)
+    components: int = Field(gt=0)
+
+
 class MemberEntry(Strict):
     """One hazard model, where it lies and its weight in the average."""
 
@@ -79,6 +86,7 @@ class ModelFile(Strict):
     horizons_s: list[FiniteFloat]
     failure_types: list[str] = Field(min_length=1)
     inputs: list[InputEntry] = Field(min_length=1)
+    embedding: EmbeddingEntry | None = None
     with_time: bool
     dated: bool
     members: list[MemberEntry] = Field(min_length=1)

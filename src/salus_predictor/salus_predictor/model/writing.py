@@ -17,6 +17,7 @@ from salus_predictor.model.folder import (
     EPISODES,
     MODEL,
     NETWORK,
+    PROJECTION,
     TREES,
     Model,
     digest,
@@ -44,7 +45,7 @@ def save_model(model: Model, folder: Path) -> None:
                 os.fsync(written.fileno())
         for name in (*files, MODEL):
             shutil.move(Path(scratch) / name, folder / name)
-    for name in (NETWORK, TREES):
+    for name in (NETWORK, TREES, PROJECTION):
         if name not in files:
             (folder / name).unlink(missing_ok=True)
 
@@ -60,6 +61,15 @@ def _files(model: Model) -> dict[str, bytes]:
             files[TREES] = member.to_json()
     if networks:
         files[NETWORK] = save_tensors(networks)
+    projection = model.predictor.projection
+    if projection is not None:
+        files[PROJECTION] = save_tensors(
+            # safetensors takes the bytes as they lie.
+            {
+                "mean": projection.mean,
+                "directions": np.ascontiguousarray(projection.directions),
+            }
+        )
     band = model.calibration.band
     files[CALIBRATION] = save_tensors(
         {
@@ -91,9 +101,12 @@ def _yaml(model: Model, digests: dict[str, str]) -> str:
                 input_columns(contract, predictor.inputs),
                 predictor.normalisation.mean,
                 predictor.normalisation.scale,
-                strict=True,
+                strict=predictor.projection is None,
             )
         ],
+        "embedding": None
+        if predictor.projection is None
+        else {"size": predictor.projection.size, "components": predictor.projection.components},
         "with_time": predictor.with_time,
         "dated": predictor.dated,
         "members": [

@@ -15,6 +15,7 @@ from salus_msgs.msg import (
     FailureWarning,
     PerceivedObjects,
     PolicyAction,
+    PolicyEmbedding,
     PolicyUncertainty,
 )
 from salus_msgs.srv import LoadModel
@@ -40,6 +41,7 @@ HEARD: Final = {
     topics.ACTION_PROPOSED: (PolicyAction, topics.STEP_QOS),
     topics.ACTION: (PolicyAction, topics.STEP_QOS),
     topics.UNCERTAINTY: (PolicyUncertainty, topics.STEP_QOS),
+    topics.EMBEDDING: (PolicyEmbedding, topics.STEP_QOS),
 }
 """What is subscribed to, with the type of its messages."""
 

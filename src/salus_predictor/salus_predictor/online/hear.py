@@ -34,6 +34,7 @@ PARTS: Final[dict[str, dict[str, Callable[[Any], Any]]]] = {
         "validity": lambda message: np.asarray(message.validity, np.uint8),
         "uncertainty": _values,
     },
+    topics.EMBEDDING: {"embedding": lambda message: np.asarray(message.values, np.float32)},
 }
 """Topic -> part of a step -> its value in a message of the topic."""
 
@@ -67,7 +68,8 @@ class Hearing:
         """
         if topic == topics.CONTRACT:
             contract = contract_from_message(message)
-            self.monitor.on_contract(contract, int(message.policy_signals))
+            signals, embedding = int(message.policy_signals), int(message.embedding_size)
+            self.monitor.on_contract(contract, signals, embedding)
             return ""
         if topic == topics.EPISODE:
             if int(message.kind) == STARTED:

@@ -26,6 +26,7 @@ class StepParts:
         step: its index; -1 until `perceived` has numbered it.
         joints: (27,); pose: (7,); perceived: (30,); proposed: (D,) as in a dataset.
         uncertainty, validity: of the policy's own signals; None where they have not come.
+        embedding: (M,) the policy's hidden state; None where it has not come.
         executed: (D,) what was done on it; needed by the next step alone.
     """
 
@@ -37,6 +38,7 @@ class StepParts:
     proposed: Array | None = field(default=None, repr=False)
     uncertainty: Array | None = field(default=None, repr=False)
     validity: NDArray[np.uint8] | None = field(default=None, repr=False)
+    embedding: NDArray[np.float32] | None = field(default=None, repr=False)
     executed: Array | None = field(default=None, repr=False)
 
     def lacks(self, needed: tuple[str, ...]) -> str:
@@ -61,12 +63,14 @@ class StepJoin:
 
     Attributes:
         policy_signals: whether a step needs the policy's own signals.
+        embedding: whether it needs the policy's hidden state.
         broken: why the episode can no longer be followed; empty where it can.
         newest: the latest step that was numbered.
     """
 
     def __init__(self, *, policy_signals: bool = False) -> None:
         self.policy_signals = policy_signals
+        self.embedding = False
         self._parts: dict[int, StepParts] = {}
         self._by_step: dict[int, int] = {}
         self.begin()
@@ -119,7 +123,8 @@ class StepJoin:
 
     @property
     def _needed(self) -> tuple[str, ...]:
-        return (*DECISION, "uncertainty") if self.policy_signals else DECISION
+        own = ("uncertainty",) if self.policy_signals else ()
+        return (*DECISION, *own, *(("embedding",) if self.embedding else ()))
 
     def _next_with(self, needed: tuple[str, ...]) -> tuple[StepParts, Array | None] | None:
         if self.broken:

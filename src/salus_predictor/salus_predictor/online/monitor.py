@@ -77,7 +77,8 @@ class Monitor:
         self._stream: Stream | None = None
         self._columns: NDArray[np.int64] = np.empty(0, np.int64)
         self._inputs: frozenset[str] = frozenset()
-        self._rows: list[NDArray[np.float32]] = []
+        self._rows: list[tuple[NDArray[np.float32], NDArray[np.float32] | None]] = []
+        self._embedding_size = 0
         self._refused = "no contract has come"
         self._model_refused = "no model is loaded"
         self._evidence: Evidence | None = None
@@ -87,17 +88,22 @@ class Monitor:
 
     # --- what it works with ----------------------------------------------------------------------
 
-    def on_contract(self, contract: Contract, policy_signals: int) -> None:
+    def on_contract(self, contract: Contract, policy_signals: int, embedding_size: int = 0) -> None:
         """Hear the contract of the graph; another one than before ends the episode's forecasts.
+
+        Args:
+            contract: of the graph.
+            policy_signals: how many of its signals come from the policy.
+            embedding_size: width of the hidden state that the policy publishes; 0 for none.
 
         Raises:
             ContractMismatchError: it cannot be followed, or the model does not fit. Every forecast
                 is stale from then on, with that reason.
         """
-        if contract == self.contract:
+        if contract == self.contract and embedding_size == self._embedding_size:
             return
         changed = self.contract is not None and bool(self.episode)
-        self.contract = contract
+        self.contract, self._embedding_size = contract, embedding_size
         self.join.policy_signals = policy_signals > 0
         if changed:
             self.join.broken = "the contract changed during the episode; waits for the next one"
@@ -118,13 +124,14 @@ class Monitor:
             ContractMismatchError: it does not fit the graph; the model before stays.
         """
         if self.contract is not None:
-            model.require_fits(self.contract)
+            model.require_fits(self.contract, self._embedding_size)
         self.model = model
         self._fit()
 
     def unload(self, reason: str) -> None:
         """Run without a model; every forecast is stale for that reason."""
         self.model, self._stream, self._model_refused = None, None, reason
+        self.join.embedding = False
 
     def _fit(self) -> None:
         """Bring model and contract together, where both are there."""
@@ -133,7 +140,7 @@ class Monitor:
             return
         self._stream = None
         try:
-            model.require_fits(contract)
+            model.require_fits(contract, self._embedding_size)
         except SalusError as error:
             self._model_refused = str(error)
             raise
@@ -148,9 +155,26 @@ class Monitor:
             model.horizons, model.alarm, contract.step_period, first_id=first_id
         )
         self._stream = model.predictor.stream()
-        for row in self._rows:
-            self._stream.step(row[self._columns])
+        self.join.embedding = model.embedding_size > 0
+        if self.join.embedding and any(embedding is None for _, embedding in self._rows):
+            self.join.broken = (
+                "the model reads the policy's embedding, of which the steps before it was loaded "
+                "were not kept; waits for the next episode"
+            )
+            return
+        for row, embedding in self._rows:
+            self._stream.step(self._asked(row, embedding))
             self._evidence.add(row[self._columns])
+
+    def _asked(
+        self, row: NDArray[np.float32], embedding: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
+        """What the model's stream reads of a step."""
+        inputs = row[self._columns]
+        if not self.join.embedding:
+            return inputs
+        assert embedding is not None
+        return np.concatenate([inputs, embedding])
 
     # --- the steps -------------------------------------------------------------------------------
 
@@ -204,15 +228,14 @@ class Monitor:
         except SalusError as error:
             self.join.broken = f"step {parts.step}: {error}; waits for the next episode"
             return self._stale(parts.stamp, parts.step, self.join.broken)
-        self._rows.append(row)
+        self._rows.append((row, parts.embedding))
         model, stream = self.model, self._stream
         if model is None or stream is None:
             return self._stale(parts.stamp, parts.step, self._why_silent, row)
-        inputs = row[self._columns]
         if self._evidence is not None:
-            self._evidence.add(inputs)
+            self._evidence.add(row[self._columns])
         try:
-            forecast = stream.step(inputs)
+            forecast = stream.step(self._asked(row, parts.embedding))
         except (SalusError, ValueError, ArithmeticError, RuntimeError) as error:
             self.join.broken = f"the model failed at step {parts.step}: {error}"
             return self._stale(parts.stamp, parts.step, self.join.broken, row)

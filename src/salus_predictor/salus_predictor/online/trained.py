@@ -30,5 +30,6 @@ def load(folder: Path) -> WatchedModel:
         policies=calibration.policies,
         elevated=np.minimum(calibration.f1, alarm),
         alarm=alarm,
-        scale=model.predictor.normalisation.scale,
+        scale=model.predictor.normalisation.scale[: len(model.predictor.inputs)],
+        embedding_size=model.predictor.embedding_size,
     )

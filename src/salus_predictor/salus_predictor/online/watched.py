@@ -27,6 +27,7 @@ class WatchedModel:
         elevated: (H, C) advisory thresholds; infinite where none can be stated.
         alarm: (H, C) alarm thresholds, nowhere below `elevated`.
         scale: (K,) standard deviation in training of each of `predictor.inputs`; NaN unknown.
+        embedding_size: width M of the policy's hidden state that it reads; 0 for none.
     """
 
     predictor: Predictor
@@ -36,6 +37,7 @@ class WatchedModel:
     elevated: Array
     alarm: Array
     scale: Array
+    embedding_size: int = 0
 
     def __post_init__(self) -> None:
         contract = self.predictor.contract
@@ -58,10 +60,14 @@ class WatchedModel:
             (contract.policy, contract.policy_digest) in self.policies
         )
 
-    def require_fits(self, live: Contract) -> None:
+    def require_fits(self, live: Contract, embedding_size: int = 0) -> None:
         """Check that a running graph gives what the model reads, in the same meaning.
 
         Signals that the model does not read, cameras and horizons of labels may differ.
+
+        Args:
+            live: the graph's contract.
+            embedding_size: width of the hidden state that its policy publishes; 0 for none.
 
         Raises:
             ContractMismatchError: names the first thing that differs and both values.
@@ -88,3 +94,8 @@ class WatchedModel:
                 raise ContractMismatchError(
                     f"the model reads {name} in {units[name]}, this graph gives it in {given[name]}"
                 )
+        if self.embedding_size not in (0, embedding_size):
+            raise ContractMismatchError(
+                f"the model reads the policy's embedding of {self.embedding_size} numbers, this "
+                f"graph gives {embedding_size}; policy_node publishes it with `embedding: true`"
+            )

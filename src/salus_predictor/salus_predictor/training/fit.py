@@ -6,10 +6,12 @@ from typing import Final
 
 import numpy as np
 
+from salus_data.errors import ContractMismatchError
 from salus_predictor.calibration.calibrate import rescale
-from salus_predictor.model.inputs import choose_inputs
+from salus_predictor.model.inputs import choose_inputs, reads_embedding
 from salus_predictor.model.normalise import Normalisation
-from salus_predictor.model.predictor import HazardModel, HazardPredictor
+from salus_predictor.model.predictor import RECORD_EMBEDDING, HazardModel, HazardPredictor
+from salus_predictor.model.projection import Projection
 from salus_predictor.model.scaling import Scaling
 from salus_predictor.steps import StepData
 from salus_predictor.training.checkpoint import Checkpoint
@@ -45,16 +47,19 @@ def fit_predictor(
     listener = listener or Silent()
     inputs = choose_inputs(train.contract, options.inputs)
     columns = [train.signal_names.index(signal) for signal in inputs]
+    projection = _project(train, options) if reads_embedding(options.inputs) else None
+    whitened = projection.components if projection else 0
     predictor = HazardPredictor(
         name=name,
         inputs=inputs,
         contract=train.contract,
-        normalisation=Normalisation.fit(train.signals[:, columns]),
+        normalisation=Normalisation.fit(train.signals[:, columns]).and_whitened(whitened),
         members=(),
         weights=(),
         hazard_scaling=Scaling.none(len(train.contract.failure_types) + 2),
         outcome_scaling=Scaling.none(len(train.contract.failure_types) + 1),
         with_time=options.with_time,
+        projection=projection,
     )
     listener.say("computing features")
     examples, held = (Examples.of(data, predictor.features(data)) for data in (train, validation))
@@ -73,6 +78,15 @@ def fit_predictor(
     if predictor.dated and held.dated:
         _check_last(predictor, examples, held, force=force, forced=forced)
     return predictor
+
+
+def _project(train: StepData, options: TrainOptions) -> Projection:
+    if train.embedding is None:
+        raise ContractMismatchError(
+            f"inputs {options.inputs!r} need the policy's embedding, which not all of "
+            f"{', '.join(train.sources) or 'the data'} have. {RECORD_EMBEDDING}"
+        )
+    return Projection.fit(train.embedding, options.seed)
 
 
 def _weigh(predictor: HazardPredictor, held: Examples, options: TrainOptions) -> HazardPredictor:

@@ -15,7 +15,7 @@ from salus_data.errors import FormatError
 from salus_data.labels import label_digest
 from salus_predictor.calibration.calibrate import DEFAULT_RATE, choose_thresholds
 from salus_predictor.model.folder import MODEL, Episodes, Model
-from salus_predictor.model.inputs import choose_inputs
+from salus_predictor.model.inputs import choose_inputs, reads_embedding
 from salus_predictor.model.reading import load_model
 from salus_predictor.model.schema import Provenance
 from salus_predictor.model.writing import save_model
@@ -147,6 +147,8 @@ def data_digest(data: StepData) -> str:
     digest.update(data.signals.tobytes())
     digest.update(data.labels.tobytes())
     digest.update(data.valid.tobytes())
+    if data.embedding is not None:
+        digest.update(data.embedding.tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -161,7 +163,7 @@ def _examined(run: TrainRun, listener: Listener, forced: list[str]) -> tuple[Ste
     # stores fails on it in other words.
     if not all(line.startswith(_EMPTY_LABELS) for line in errors):
         refuse(errors, force=run.force, forced=forced)
-    data = StepData.read(run.stores)
+    data = StepData.read(run.stores, embedding=reads_embedding(run.options.inputs))
     if not len(data):
         raise FormatError(f"{', '.join(map(str, run.stores))}: no episode to train on")
     known = set(forced)

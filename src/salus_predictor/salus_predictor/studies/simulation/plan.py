@@ -10,7 +10,15 @@ from salus_data.contract import Contract
 from salus_data.errors import UnknownNameError
 from salus_data.signals import ROBOT_SIGNALS
 from salus_data.types import Outcome
-from salus_predictor.model.inputs import INPUT_SETS, PERCEIVED, PLANNED, SEEN, choose_inputs
+from salus_predictor.model.inputs import (
+    EMBEDDING,
+    INPUT_SETS,
+    PERCEIVED,
+    PLANNED,
+    SEEN,
+    choose_inputs,
+    reads_embedding,
+)
 from salus_predictor.steps import StepData
 from salus_predictor.training.options import TrainOptions
 
@@ -72,7 +80,9 @@ class Plan:
 
     def named(self, inputs: str) -> str:
         """The name of a model of the other sections that reads these signals."""
-        return f"{self.kind}-{inputs if inputs in INPUT_SETS else 'listed'}"
+        sets = inputs.split(",")
+        known = all(name in INPUT_SETS or name == EMBEDDING for name in sets)
+        return f"{self.kind}-{'-'.join(sets) if known else 'listed'}"
 
     def jobs(self, train: StepData, test: StepData) -> list[Job]:
         """Every job of the sections, each once; `train` and `test` say which families there are."""
@@ -92,6 +102,8 @@ class Plan:
         full = self.full()
         if section in ("inputs", "time"):
             sets = dict.fromkeys((*INPUT_SETS, self.main.inputs))
+            if section == "inputs" and train.embedding is not None and test.embedding is not None:
+                sets |= dict.fromkeys([f"{name},{EMBEDDING}" for name in ("core", "perceived")])
             plain = [Job(self.named(i), "inputs", replace(self.side, inputs=i)) for i in sets]
             if section == "inputs":
                 return plain
@@ -167,6 +179,8 @@ def signal_groups(contract: Contract, inputs: str) -> dict[str, tuple[str, ...]]
     names = choose_inputs(contract, inputs)
     order = ("policy", "plan", "robot", "objects", "localiser")
     found = {key: tuple(name for name in names if group(name) == key) for key in order}
+    if reads_embedding(inputs):
+        found[EMBEDDING] = (EMBEDDING,)
     return {key: members for key, members in found.items() if members}
 
 
