@@ -102,6 +102,22 @@ def test_images_may_be_left_out_without_ros(one_worker, domain, tmp_path):
     assert np.array_equal(store.read("signals", 0), whole.read("signals", 0), equal_nan=True)
 
 
+def test_the_policys_hidden_state_is_recorded_on_request(domain, tmp_path):
+    more = ("--direct", "--policy", "smolvla-pose", "--disturbances", "none", "--embedding")
+    collect(tmp_path, domain, *more, episodes=1, image_size=0)
+    store = Store.open(tmp_path / "w0.zarr")
+    known = np.isfinite(store.read("embedding", 0)).all(axis=1)
+    assert known.tolist() == [row >= store.records[0].idle_steps for row in range(len(known))]
+    assert "--embedding" in store.attributes["provenance"]["command"]
+
+
+def test_a_policy_without_a_hidden_state_is_not_asked_for_it(domain, tmp_path):
+    process = start(tmp_path / "out", domain, "--embedding", episodes=1)
+    process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_collection_is_sound(one_worker):
     report = examine([one_worker])
     codes = {finding.code for finding in report.findings if finding.severity.value == "error"}

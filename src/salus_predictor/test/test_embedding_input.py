@@ -151,7 +151,7 @@ def test_data_without_it_are_refused_with_what_to_do(
     narrow = dataclasses.replace(held, embedding=held.embedding[:, :5])
     with pytest.raises(ContractMismatchError, match="one of 5"):
         reader.predict(narrow)
-    with pytest.raises(ContractMismatchError, match=r"need the policy's .*embedding: true"):
+    with pytest.raises(ContractMismatchError, match=r"need the policy's .*collect --embedding"):
         fit_predictor(dataclasses.replace(train, embedding=None), bare, options)
     assert data_digest(bare) != data_digest(held)
 

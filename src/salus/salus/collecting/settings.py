@@ -48,6 +48,7 @@ class CollectSettings:
             supervisor may act, the policy looks again by it after an intervention.
         direct: without ROS; the same episodes, faster.
         keep_images: record them; else they are rendered for policy and localiser alone.
+        embedding: record the policy's hidden state, too.
     """
 
     episodes: int
@@ -66,6 +67,7 @@ class CollectSettings:
     localiser: str = ""
     direct: bool = False
     keep_images: bool = True
+    embedding: bool = False
 
     def check(self) -> None:
         """Refuse what cannot work before anything is started.
@@ -73,7 +75,7 @@ class CollectSettings:
         Raises:
             SalusError: names the option, its value and what it may be.
         """
-        from salus_collector.policy.registry import SMOLVLA, check_policy
+        from salus_collector.policy.registry import EXPERT, SMOLVLA, check_policy
 
         self._check_numbers()
         load_mix(self.disturbances)
@@ -101,6 +103,8 @@ class CollectSettings:
             raise FormatError("--realtime needs the ROS graph; leave out --direct")
         if not self.direct and not self.keep_images:
             raise FormatError("--drop-images needs --direct: the graph records what it publishes")
+        if self.embedding and self.policy == EXPERT:
+            raise FormatError(f"--embedding: the policy {EXPERT} has no hidden state")
         if not isinstance(read_yaml(self.config), dict):
             raise FormatError(f"{self.config}: no ROS parameter file; see config/collect.yaml")
         if self.out.exists() and not self.out.is_dir():
@@ -161,7 +165,7 @@ class CollectSettings:
 
     def command(self) -> str:
         """The command line that asks for this collection."""
-        left_out = ["realtime", "workers", "bag", "direct", "keep_images"]
+        left_out = ["realtime", "workers", "bag", "direct", "keep_images", "embedding"]
         if not self.model:
             left_out += ["model", "supervise", "rules"]
         options = {k: v for k, v in asdict(self).items() if k not in left_out and v != ""}
@@ -173,6 +177,7 @@ class CollectSettings:
             " --realtime": self.realtime,
             " --direct": self.direct,
             " --drop-images": not self.keep_images,
+            " --embedding": self.embedding,
         }
         return line + "".join(flag for flag, given in flags.items() if given)
 
@@ -194,6 +199,8 @@ class CollectSettings:
             policy["localiser"] = self.localiser
             if self.model and self.supervise in ("active", "auto"):
                 policy["second_look"] = self.localiser
+        if self.embedding:
+            policy["embedding"] = True
         if not self.image_size:
             policy["cameras"] = [""]  # a list without elements has no type in ROS
         supervisor: dict[str, Any] = {"time_mode": sim["mode"]}

@@ -75,6 +75,13 @@ def collect(
             help="With --direct: images for policy and localiser, but none in the store.",
         ),
     ] = False,
+    embedding: Annotated[
+        bool,
+        typer.Option(
+            "--embedding",
+            help="Record the policy's hidden state, for `salus train --inputs portable,embedding`.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON, nothing else.")
     ] = False,
@@ -108,6 +115,7 @@ def collect(
         localiser=localiser if localiser in ("", "shipped") else str(Path(localiser).resolve()),
         direct=direct,
         keep_images=not drop_images,
+        embedding=embedding,
     )
     settings.check()
     settings.check_out()

@@ -19,9 +19,7 @@ def predictor(
     out: Annotated[
         Path, typer.Option(help="Folder of study.json, study.md and what every run kept.")
     ] = Path("out/study"),
-    inputs: Annotated[
-        str, typer.Option(help="Of the result: `core`, `portable`, `perceived`, or signals.")
-    ] = "perceived",
+    inputs: Annotated[str, typer.Option(help="Of the result, as of `salus train`.")] = "perceived",
     kind: Annotated[
         str, typer.Option(help="Of the result: `network`, `trees`, or the `average` of both.")
     ] = "average",

@@ -20,7 +20,7 @@ from salus_predictor.steps import StepData
 Array = NDArray[np.float64]
 
 PERIOD_TOLERANCE: Final = 1e-9
-RECORD_EMBEDDING: Final = "It is recorded with the parameter `embedding: true` of policy_node"
+RECORD_EMBEDDING: Final = "`salus collect --embedding` records it"
 TIME_SCALE: Final = 5.0
 """Seconds by which elapsed time is divided where it is an input."""
 
