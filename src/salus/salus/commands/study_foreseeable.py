@@ -30,8 +30,9 @@ def foreseeable(
     """Count the steps before a failure at which anything of its cause can be seen.
 
     For every failed episode of the simulation: the first step that shows a disturbance that can
-    have caused it. The share of the positive steps from there on is the recall that no forecaster
-    exceeds by knowledge; by guessing it may. Precision is taken as perfect: F1 at most 2 R / (1 + R).
+    have caused it. The share R of the positive steps from there on is the recall that no forecaster
+    exceeds by knowledge; by guessing it may. F1 is then 2 R / (1 + R) at most: precision is taken
+    as perfect.
 
     Exit status: 0 done, 1 the model has seen these episodes, 2 wrong use or data that does not fit.
     """

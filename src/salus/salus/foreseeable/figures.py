@@ -14,7 +14,7 @@ noise, and near passes that end well cost precision, which is taken as perfect h
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,7 @@ from salus_predictor.steps import StepData
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-UNSEEN = "no cause that shows late"
-NO_STEP = "no such step"
+NO_STEP: Final = "no such step"
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,16 @@ class Scored:
 
 @dataclass(frozen=True)
 class Cell:
-    """Sums of one horizon and type under every weighting of the episodes, each (R,)."""
+    """Sums of one horizon and type under every weighting of the episodes, each (R,).
+
+    The last three are 0 where there is no model.
+    """
 
     positives: Array
     foreseeable: Array
-    predicted: Array | None = None
-    found: Array | None = None
-    found_foreseeable: Array | None = None
+    predicted: Array
+    found: Array
+    found_foreseeable: Array
 
 
 def later_horizons(data: StepData) -> tuple[int, ...]:
@@ -93,7 +95,7 @@ def figures(
     there = [name for name in types if any(cells[name, h].positives[0] for h in horizons)]
 
     def node(names: Sequence[str], steps: Sequence[int]) -> dict[str, Any]:
-        return _node([cells[name, h] for name in names for h in steps])
+        return _node([cells[name, h] for name in names for h in steps], scored=scored is not None)
 
     return {
         "horizons": list(later),
@@ -115,7 +117,10 @@ def by_family(
     """The same for failures with one family each, all types together.
 
     Args:
-        data, first, weights, scored: as for `figures`.
+        data: as for `figures`, as are `first`, `weights` and `scored`.
+        first: see there.
+        weights: see there.
+        scored: see there.
         rules: family -> from when it can be seen, in words.
 
     Returns:
@@ -146,7 +151,7 @@ def by_family(
             "failures": len(chosen),
             "rule": rules.get(name, ""),
             "lead_median_steps": float(np.median(onsets - first[chosen])),
-        } | _pooled(cells)
+        } | _pooled(cells, scored=scored is not None)
     return found
 
 
@@ -164,26 +169,25 @@ def _cell(
         sums: Array = weights @ np.bincount(data.episode_of_row, mask, len(data))
         return sums
 
-    if scored is None:
-        return Cell(total(label), total(label & rows))
-    predicted = valid & is_predicted(scored.probability[:, h, c], float(scored.thresholds[h, c]))
+    predicted = np.zeros_like(valid)
+    if scored is not None:
+        threshold = float(scored.thresholds[h, c])
+        predicted = valid & is_predicted(scored.probability[:, h, c], threshold)
     hit = label & predicted
     return Cell(total(label), total(label & rows), total(predicted), total(hit), total(hit & rows))
 
 
-def _node(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Means over cells."""
+def _node(cells: Sequence[Cell], *, scored: bool) -> dict[str, Any]:
+    """Means over cells; of a model only where one was scored."""
     bound = [_ratio(cell.foreseeable, cell.positives) for cell in cells]
     node = _steps(cells) | {
         "recall_bound": _mean(bound),
         "f1_bound": _mean([2 * share / (1 + share) for share in bound]),
     }
-    if not cells or any(cell.found is None for cell in cells):
+    if not scored:
         return node
     kinds: dict[str, list[Array]] = {"recall": [], "precision": [], "f1": [], "f1_foreseeable": []}
     for cell in cells:
-        assert cell.found is not None and cell.predicted is not None
-        assert cell.found_foreseeable is not None
         unseen = cell.found - cell.found_foreseeable  # right, and not asked
         kinds["recall"].append(_ratio(cell.found, cell.positives))
         precision = _ratio(cell.found, cell.predicted)
@@ -196,12 +200,12 @@ def _node(cells: Sequence[Cell]) -> dict[str, Any]:
     return node | means | _conditional(cells)
 
 
-def _pooled(cells: Sequence[Cell]) -> dict[str, Any]:
+def _pooled(cells: Sequence[Cell], *, scored: bool) -> dict[str, Any]:
     """Ratios of sums over cells."""
     positives = np.sum([cell.positives for cell in cells], axis=0)
     share = _ratio(np.sum([cell.foreseeable for cell in cells], axis=0), positives)
     node = _steps(cells) | {"share": Figure.of(share, NO_STEP)}
-    if any(cell.found is None for cell in cells):
+    if not scored:
         return node
     found = np.sum([cell.found for cell in cells], axis=0)
     return node | {"recall": Figure.of(_ratio(found, positives), NO_STEP)} | _conditional(cells)

@@ -11,18 +11,12 @@ Json = Mapping[str, Any]
 def markdown(document: Json) -> str:
     """The tables: the bound by type and horizon, a model beside it, and every family."""
     horizons = ", ".join(map(str, document["horizons"]))
-    return "\n\n".join(
-        [
-            f"Bound by knowledge, mean over horizons of {horizons} steps:",
-            _bound(document),
-            *([f"The model beside it, the same steps:\n\n{_beside(document)}"] * _scored(document)),
-            "By horizon, all types:",
-            _by_horizon(document),
-            "Failures with one family, or none, or several:",
-            _families(document),
-            "",
-        ]
-    )
+    parts = [f"Bound by knowledge, mean over horizons of {horizons} steps:", _bound(document)]
+    if _scored(document):
+        parts += ["The model beside it, the same steps:", _beside(document)]
+    parts += ["By horizon, all types:", _by_horizon(document)]
+    parts += ["Failures with one family, or none, or several:", _families(document), ""]
+    return "\n\n".join(parts)
 
 
 def _scored(document: Json) -> bool:
