@@ -110,7 +110,8 @@ def test_the_tables_name_every_type_family_and_rule() -> None:
     for model in (None, scored):
         tree = figures(data, first, weights, model)
         families = by_family(data, first, weights, RULES, model)
-        text = markdown(tree_to_json(tree | {"by_family": families}))
+        whole = tree | {"by_family": families, "latest_cause": figures(data, first, weights, model)}
+        text = markdown(tree_to_json(whole))
         for word in ("collision", "drop", "all", "20 steps", "external_push", "from the push"):
             assert word in text
         assert ("F1, foreseeable steps" in text) is (model is not None)

@@ -106,21 +106,23 @@ def test_the_first_sign_is_where_the_cause_first_shows(
     assert signs(failure(disturbance, **changes), gripper, perceived) == {name: row}
 
 
-def test_the_earliest_cause_that_can_have_led_there_counts() -> None:
+def test_both_the_earliest_and_the_latest_cause_are_told() -> None:
     fading, push = {"rate": 9.0, "delay": 0.0}, PUSH | {"start": 2.5}
     both = {"fading_grip": fading, "external_push": push}
-    assert first_sign(failure(both), OPEN, UNSEEN) == 62
-    assert first_sign(failure({"external_push": push}), OPEN, UNSEEN) == 76
+    assert first_sign(failure(both), OPEN, UNSEEN) == (62, 76)
+    assert first_sign(failure({"external_push": push}), OPEN, UNSEEN) == (76, 76)
     with_slow = both | {"slow_down": {"factor": 0.5}}
-    assert first_sign(failure(with_slow), OPEN, UNSEEN) == 11
+    assert first_sign(failure(with_slow), OPEN, UNSEEN) == (11, 76)
 
 
 def test_a_cause_that_shows_after_the_onset_is_none() -> None:
     late = PUSH | {"start": 3.4, "nudge_time": 3.5}
-    assert first_sign(failure({"external_push": late}), OPEN, UNSEEN) == 0
-    assert first_sign(failure({}), OPEN, UNSEEN) == 0
+    assert first_sign(failure({"external_push": late}), OPEN, UNSEEN) == (0, 0)
+    fading = {"fading_grip": {"rate": 9.0, "delay": 0.0}}
+    assert first_sign(failure(fading | {"external_push": late}), OPEN, UNSEEN) == (62, 62)
+    assert first_sign(failure({}), OPEN, UNSEEN) == (0, 0)
     at_the_onset = PUSH | {"start": 3.3, "nudge_time": 3.5}
-    assert first_sign(failure({"external_push": at_the_onset}), OPEN, UNSEEN) == 100
+    assert first_sign(failure({"external_push": at_the_onset}), OPEN, UNSEEN) == (100, 100)
 
 
 def test_what_cannot_be_told_is_said() -> None:

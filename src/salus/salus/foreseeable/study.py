@@ -43,7 +43,9 @@ class Options:
 
 
 def first_signs(view: StoreView) -> NDArray[np.int64]:
-    """(E,) the first row of every episode that shows a cause of its failure; 0 without failure.
+    """(E, 2) the first row that shows the earliest, and the latest, cause of each failure.
+
+    0 where an episode did not fail.
 
     Raises:
         FormatError: a store keeps no perceived poses of this simulation, a family is unknown, or a
@@ -54,7 +56,7 @@ def first_signs(view: StoreView) -> NDArray[np.int64]:
             f"{view.paths[0]}: `perceived` is not that of this simulation, so from when on a "
             "cause shows cannot be told; give stores of `salus collect`"
         )
-    first = np.zeros(len(view), np.int64)
+    first = np.zeros((len(view), 2), np.int64)
     for episode, record in enumerate(view.records):
         if record.outcome is Outcome.FAILURE:
             gripper = view.read("action", episode)[:, -1]
@@ -78,7 +80,7 @@ def run_study(stores: Sequence[Path], options: Options | None = None) -> dict[st
     view, data = StoreView(stores), StepData.read(stores)
     if not (data.valid & (data.labels > 0)).any():
         raise FormatError(f"{view.paths[0]}: no step before a failure, so nothing to foresee")
-    first = first_signs(view)
+    first, last = first_signs(view).T
     weights = episode_weights(len(data), options.replicates, seed=options.seed)
     protocol: dict[str, Any] = {
         "test": describe(data),
@@ -90,6 +92,7 @@ def run_study(stores: Sequence[Path], options: Options | None = None) -> dict[st
     rules = {name: family.sign or NOT_SAID for name, family in families().items()}
     tree = figures(data, first, weights, scored) | {
         "by_family": by_family(data, first, weights, rules, scored),
+        "latest_cause": figures(data, last, weights, scored),
     }
     return tree_to_json(tree) | {"rules": rules, "protocol": protocol}
 

@@ -29,6 +29,8 @@ def _named(document: Json) -> list[tuple[str, Json]]:
 
 def _bound(document: Json) -> str:
     heads = ("", "steps before it", "foreseeable", "recall at most", "F1 at most")
+    heads += ("recall at most, by the latest cause", "F1 at most, by the latest cause")
+    strict = dict(_named(document["latest_cause"]))
     rows = [
         (
             name,
@@ -36,6 +38,8 @@ def _bound(document: Json) -> str:
             f"{node['foreseeable']:,}",
             interval(node, "recall_bound"),
             interval(node, "f1_bound"),
+            interval(strict[name], "recall_bound"),
+            interval(strict[name], "f1_bound"),
         )
         for name, node in _named(document)
     ]
@@ -52,7 +56,8 @@ MODEL = {
 
 
 def _beside(document: Json) -> str:
-    rows = [(name, *(interval(node, key) for key in MODEL)) for name, node in _named(document)]
+    named = [*_named(document), ("all, by the latest cause", document["latest_cause"]["all"])]
+    rows = [(name, *(interval(node, key) for key in MODEL)) for name, node in named]
     return table(("", *MODEL.values()), rows)
 
 

@@ -1,8 +1,9 @@
 """From which row on a failed episode shows anything of what caused it.
 
-The causes of an episode are its disturbances. Which of them brought the failure is not recorded, so
-the answer is the earliest sign of any of them that could have: one that shows at the onset or
-before it. Where none did, or there is none, the policy failed by itself: from row 0.
+The causes of an episode are its disturbances. Which of them brought the failure is not recorded.
+Those that show at the onset or before it could have; where none did, or there is none, the policy
+failed by itself: from row 0. The earliest of these signs is lenient, an upper bound on what could
+be foreseen; the latest is strict. They differ only where an episode has several disturbances.
 """
 
 import numpy as np
@@ -43,10 +44,11 @@ def signs(record: EpisodeRecord, gripper: Array, perceived: Array) -> dict[str, 
     return found
 
 
-def first_sign(record: EpisodeRecord, gripper: Array, perceived: Array) -> int:
-    """The first row, 0 to the onset, that shows anything of a cause; arguments as for `signs`.
+def first_sign(record: EpisodeRecord, gripper: Array, perceived: Array) -> tuple[int, int]:
+    """The first row, 0 to the onset, that shows a cause: of the earliest and of the latest of them.
 
-    At the onset itself: nothing showed before the failure had happened.
+    At the onset itself: nothing showed before the failure had happened. Arguments as for `signs`.
     """
-    rows = signs(record, gripper, perceived).values()
-    return min((row for row in rows if row is not None and row <= record.onset_step), default=0)
+    found = signs(record, gripper, perceived).values()
+    rows = [row for row in found if row is not None and row <= record.onset_step]
+    return min(rows, default=0), max(rows, default=0)
