@@ -28,8 +28,8 @@ def _named(document: Json) -> list[tuple[str, Json]]:
 
 
 def _bound(document: Json) -> str:
-    heads = ("", "steps before it", "foreseeable", "recall at most", "F1 at most")
-    heads += ("recall at most, by the latest cause", "F1 at most, by the latest cause")
+    heads = ["", "steps before it", "foreseeable", "recall at most", "F1 at most"]
+    heads += ["recall at most, by the latest cause", "F1 at most, by the latest cause"]
     strict = dict(_named(document["latest_cause"]))
     rows = [
         (
