@@ -22,6 +22,7 @@ from salus.commands import (
     signals,
     stores,
     study,
+    study_foreseeable,
     study_predictor,
     summary,
     train,
@@ -58,6 +59,7 @@ app.command("import-rollouts")(import_rollouts.import_rollouts)
 app.command("info")(stores.info)
 app.command("merge")(stores.merge)
 app.command("show")(stores.show)
+study.app.command("foreseeable")(study_foreseeable.foreseeable)
 study.app.command("predictor")(study_predictor.predictor)
 app.add_typer(bench.app, name="bench")
 app.add_typer(study.app, name="study")

@@ -28,7 +28,7 @@ pytestmark = [
 PAPER = 703
 """Width of the text on A4 [px of 1/96 inch]: 210 mm less two margins of 12 mm."""
 
-PLOTS = 7
+PLOTS = 8
 """Pictures of the whole data; timelines and frames of episodes come on top."""
 
 
@@ -98,7 +98,12 @@ def test_on_a_screen_everything_is_there_and_nothing_is_cut(
     rows = np.asarray(image.convert("L")).astype(int)
     inked = np.flatnonzero(np.ptp(rows, axis=1) > 30)
     assert np.diff(inked, prepend=0, append=seen.height).max() < 200  # no hole in the page
-    for heading in ("Which failure, step by step", "Beside what it has to beat", "True alarms"):
+    for heading in (
+        "Which failure, step by step",
+        "Where the errors lie",
+        "Beside what it has to beat",
+        "True alarms",
+    ):
         assert heading in seen.text
 
 

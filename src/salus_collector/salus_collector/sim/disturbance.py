@@ -10,6 +10,11 @@ from salus_collector.sim.world import World
 Array = NDArray[np.float64]
 
 
+def disturbance_generator(seed: int) -> np.random.Generator:
+    """The generator that an episode's disturbance gets, from the episode's seed alone."""
+    return np.random.default_rng([seed, 1])
+
+
 class Disturbance(Protocol):
     """Something that goes wrong in an episode.
 

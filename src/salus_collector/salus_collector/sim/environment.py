@@ -14,7 +14,7 @@ from salus_collector.sim import randomisation, scene, task
 from salus_collector.sim.config import SimulationConfig
 from salus_collector.sim.contacts import ContactLog
 from salus_collector.sim.control import Controller
-from salus_collector.sim.disturbance import Disturbance, NoDisturbance
+from salus_collector.sim.disturbance import Disturbance, NoDisturbance, disturbance_generator
 from salus_collector.sim.events import EventMonitor
 from salus_collector.sim.facts import StepFacts
 from salus_collector.sim.markers import Marker, scene_markers
@@ -118,7 +118,7 @@ class PandaPickPlace(gymnasium.Env[Observation, Array]):
         self.world.refresh()
         self._idle_steps = drawn.idle_steps
         self._disturbance = NoDisturbance() if disturbance is None else disturbance
-        self._disturbance.on_reset(self.world, np.random.default_rng([self._seed, 1]))
+        self._disturbance.on_reset(self.world, disturbance_generator(self._seed))
         mujoco.mj_forward(self.world.model, self.world.data)
         self.monitor.reset(drawn.idle_steps)
         self._controller.reset()

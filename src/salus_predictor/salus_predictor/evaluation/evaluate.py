@@ -17,6 +17,7 @@ from salus_predictor.evaluation.alarms import (
 )
 from salus_predictor.evaluation.bootstrap import DEFAULT_REPLICATES, episode_weights
 from salus_predictor.evaluation.episode import episode_metrics
+from salus_predictor.evaluation.errors import error_tree
 from salus_predictor.evaluation.event import event_metrics
 from salus_predictor.evaluation.figure import Figure
 from salus_predictor.evaluation.step import STEP_METRICS, StepCells, step_cells
@@ -39,7 +40,8 @@ class Settings:
         clear_time: seconds without an alarm that end an alarm event.
         replicates: of the bootstrap.
         seed: of the bootstrap.
-        causes: also score gradual and abrupt causes apart at step level.
+        causes: also score gradual and abrupt causes apart at step level, and tell where the errors
+            lie.
     """
 
     reaction_time: float = REACTION_TIME
@@ -102,6 +104,10 @@ def evaluate(
     step = step_tree(cells)
     if settings.causes:
         step["by_cause"] = _by_cause(data, forecasts, thresholds, weights)
+        if cells.dated:
+            step["errors"] = error_tree(
+                data, forecasts.probability, thresholds.f1, weights, headline_horizons(cells)
+            )
     tree = {
         "step": step,
         "event": event_metrics(data, alarms, weights),
@@ -119,6 +125,11 @@ def step_tree(cells: StepCells) -> dict[str, Any]:
             for name in cells.types
         },
     }
+
+
+def headline_horizons(cells: StepCells) -> tuple[int, ...]:
+    """The later horizons [steps] that the data has; all of them where it has none of those."""
+    return tuple(h for h in LATER_HORIZONS if h in cells.horizons) or cells.horizons
 
 
 def _means(cells: StepCells) -> dict[str, Any]:

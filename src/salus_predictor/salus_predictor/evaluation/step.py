@@ -115,6 +115,11 @@ def step_cells(data: StepData, probability: Array, thresholds: Array, weights: A
     return StepCells(tuple(horizons), tuple(types), values, dated)
 
 
+def is_predicted(score: Array, threshold: float) -> NDArray[np.bool_]:
+    """Whether each probability counts as a positive forecast; one of 0 never does."""
+    return (score >= threshold) & (score > 0)
+
+
 def cell_metrics(
     label: NDArray[np.bool_],
     score: Array,
@@ -139,7 +144,7 @@ def cell_metrics(
         sums: Array = weights @ np.bincount(episode, values.astype(np.float64), n_episodes)
         return sums
 
-    predicted = (score >= threshold) & (score > 0)
+    predicted = is_predicted(score, threshold)
     hits = total(label & predicted)
     positives, alarms, count = total(label), total(predicted), total(np.ones(len(label)))
     ap, auroc = rank_metrics(label, score, episode, weights)

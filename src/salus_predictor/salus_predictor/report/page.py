@@ -9,6 +9,7 @@ from salus_data import __version__
 from salus_data.view import StoreView
 from salus_predictor.evaluation.run import Result
 from salus_predictor.report.curves import comparison, precision_recall, reliability, roc
+from salus_predictor.report.error_plots import error_bars, error_columns
 from salus_predictor.report.event_plots import accuracy_over_time, lead_times
 from salus_predictor.report.style import colours
 from salus_predictor.report.tables import (
@@ -41,6 +42,7 @@ def write_report(result: Result, out: Path, *, title: str = "") -> Path:
         lstrip_blocks=True,
     )
     types = data.contract.failure_types
+    errors = result.document["step"].get("errors") if dated else None
     text = environment.get_template("report.html.j2").render(
         title=title or f"Failure predictor {evaluation.name}",
         document=result.document,
@@ -57,6 +59,9 @@ def write_report(result: Result, out: Path, *, title: str = "") -> Path:
         table=comparison_table(result),
         not_run=not_run(result),
         confusion=confusion_rows(result),
+        errors=errors,
+        error_bars=error_bars(errors, types) if errors else "",
+        error_columns=error_columns(errors) if errors else (),
         precision_recall=precision_recall(data, evaluation) if dated else "",
         roc=roc(data, evaluation) if dated else "",
         reliability=reliability(data, evaluation) if dated else "",

@@ -11,6 +11,7 @@ from typing import ClassVar, override
 import numpy as np
 
 from salus_collector.sim.disturbance import NoDisturbance
+from salus_collector.sim.families.trace import Trace
 from salus_collector.sim.world import World
 from salus_data.errors import FormatError
 
@@ -62,11 +63,15 @@ class Family(NoDisturbance):
     A subclass names itself and its parameters, and overrides the hooks of
     `salus_collector.sim.disturbance.Disturbance` that it needs. With every parameter at its
     neutral value it must change nothing, to the bit.
+
+    `sign` says in one line from when on anything of it can be seen, `first_sign` which row that is.
+    A family that says nothing is taken to show from the start.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     abrupt: ClassVar[bool] = False
+    sign: ClassVar[str] = ""
     parameters: ClassVar[tuple[Parameter, ...]]
 
     def __init__(self, values: Mapping[str, float]) -> None:
@@ -83,6 +88,18 @@ class Family(NoDisturbance):
     def on_reset(self, world: World, rng: np.random.Generator) -> None:
         """Start an episode; subclasses that override it call this first."""
         self.random = rng
+
+    def first_sign(self, trace: Trace) -> int | None:
+        """The first row of a failed episode that shows anything of this family.
+
+        Rather too early than too late: what is foreseeable must not be counted as not.
+
+        Returns:
+            A row; the onset or a later one where it struck unseen; None where it did nothing, or
+            had no part in this failure.
+        """
+        del trace
+        return 0
 
 
 def checked_values(family: type[Family] | Family, values: Mapping[str, object]) -> dict[str, float]:

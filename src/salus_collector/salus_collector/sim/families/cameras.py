@@ -1,5 +1,6 @@
 """Families that change what the cameras show; only a policy that looks suffers from them."""
 
+import math
 from typing import ClassVar, override
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from salus_collector.sim import scene
 from salus_collector.sim.families.base import Family, Parameter
+from salus_collector.sim.families.trace import Trace
 from salus_collector.sim.world import CONTROL_STEP, World
 
 Array = NDArray[np.float64]
@@ -17,6 +19,7 @@ class CameraChange(Family):
 
     name: ClassVar[str] = "camera_change"
     summary: ClassVar[str] = "camera pose, light and colour"
+    sign: ClassVar[str] = "from the start"
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("shift", "m", "of each camera, in a random direction", (0, 1), (0.0, 0.06), 0.0),
         Parameter("turn", "rad", "of each camera, about a random axis", (0, 1), (0.0, 0.12), 0.0),
@@ -52,6 +55,7 @@ class CameraSlip(Family):
 
     name: ClassVar[str] = "camera_slip"
     summary: ClassVar[str] = "the cameras sag slowly while the robot works"
+    sign: ClassVar[str] = "from the start of the slip"
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("shift", "m", "of each camera, in a random direction", (0, 1), (0.02, 0.08), 0.0),
         Parameter("turn", "rad", "of each camera, about a random axis", (0, 1), (0.05, 0.2), 0.0),
@@ -77,6 +81,14 @@ class CameraSlip(Family):
         self._done += share
         for name, (way, axis) in self._ways.items():
             world.move_camera(name, share * own["shift"] * way, share * own["turn"] * axis)
+
+    @override
+    def first_sign(self, trace: Trace) -> int | None:
+        """The row after the first step of the slip."""
+        own = self.values
+        if own["shift"] == 0 and own["turn"] == 0:
+            return None
+        return math.floor(own["start"] / CONTROL_STEP) + 2
 
 
 def _unit_vector(random: np.random.Generator) -> Array:

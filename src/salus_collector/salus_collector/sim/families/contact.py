@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from salus_collector.sim.families.base import Family, Parameter
 from salus_collector.sim.families.perception import DIRECTION
+from salus_collector.sim.families.trace import Trace
 from salus_collector.sim.world import CONTROL_STEP, World
 
 Array = NDArray[np.float64]
@@ -18,6 +19,7 @@ class ExternalPush(Family):
 
     name: ClassVar[str] = "external_push"
     summary: ClassVar[str] = "a force on the hand, a nudge of the object"
+    sign: ClassVar[str] = "from the push or the nudge, whichever comes first"
     abrupt: ClassVar[bool] = True
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("force", "N", "on the hand", (0, 500), (100.0, 400.0), 0.0),
@@ -53,3 +55,11 @@ class ExternalPush(Family):
             world.push("hand", self._force)
         if world.step == self._nudge_step and self.values["nudge_speed"] > 0:
             world.object_velocity[:] += self._nudge
+
+    @override
+    def first_sign(self, trace: Trace) -> int | None:
+        """The row after the first step that is pushed or nudged."""
+        own = self.values
+        starts = {"force": own["start"], "nudge_speed": own["nudge_time"]}
+        steps = [round(start / CONTROL_STEP) for size, start in starts.items() if own[size] > 0]
+        return min(steps) + 1 if steps else None

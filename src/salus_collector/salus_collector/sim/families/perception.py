@@ -40,6 +40,7 @@ class PerceptionOffset(Family):
 
     name: ClassVar[str] = "perception_offset"
     summary: ClassVar[str] = "bias of the object's perceived position, with some jitter"
+    sign: ClassVar[str] = "from the start"
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("distance", "m", "horizontal bias", (0, 0.2), (0.0, 0.055), 0.0),
         DIRECTION,
@@ -72,6 +73,7 @@ class SensorNoise(Family):
 
     name: ClassVar[str] = "sensor_noise"
     summary: ClassVar[str] = "jitter and slow drift of perceived positions, noise on the state"
+    sign: ClassVar[str] = "from the start"
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter(
             "jitter", "m", "standard deviation, anew each step", (0, 0.1), (0.005, 0.02), 0.0
@@ -119,6 +121,7 @@ class LowTransit(Family):
 
     name: ClassVar[str] = "low_transit"
     summary: ClassVar[str] = "the perceived height of the obstacle is under-reported"
+    sign: ClassVar[str] = "from the start: the cameras show the obstacle as it is"
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("missing_height", "m", "taken off its top", (0, 1), (0.1, 0.2), 0.0),
         SIGHT,

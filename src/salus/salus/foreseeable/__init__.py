@@ -1,0 +1,1 @@
+"""What of the failures could be foreseen: from when on their causes can be seen."""
