@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_curve
 
 from salus_predictor.steps import StepData
 from salus_predictor.training.halves import Each
@@ -56,11 +55,15 @@ def watch(data: StepData, probability: Array, each: Each = map) -> Watched:
         label = data.labels[rows, h, c] > 0
         if not label.any() or label.all():
             return math.nan, math.nan, math.nan
-        precision, recall, _ = precision_recall_curve(label, probability[rows, h, c])
-        # As `average_precision_score` has it, from the curve that F1 needs as well.
-        ap = -np.sum(np.diff(recall) * precision[:-1])
-        both = precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
-        return float(ap), float(2 * both.max()), float(2 * label.mean() / (1 + label.mean()))
+        said = probability[rows, h, c]
+        # Both figures rise only at the score of a positive row: what counts is how many rows, and
+        # how many positive ones, are at or above it.
+        every, positive = np.sort(said), np.sort(said[label])
+        above = len(every) - np.searchsorted(every, positive)
+        hits = len(positive) - np.searchsorted(positive, positive)
+        f1 = 2 * hits / (above + len(positive))
+        share = len(positive) / len(every)
+        return float((hits / above).mean()), float(f1.max()), 2 * share / (1 + share)
 
     scores = np.array(list(each(score, range(horizons * types))))
     ap, f1, chance = scores.T.reshape(3, horizons, types)
