@@ -55,7 +55,7 @@ def _sum(factor: Tensor, term: Tensor, *, backwards: bool = False) -> Tensor:
     steps = len(term)
     whole = steps + -steps % BLOCK
     factors, sums = (
-        functional.pad(part, (0, 0, 0, 0, 0, whole - len(part))).unflatten(0, (-1, BLOCK))
+        torch.unflatten(functional.pad(part, (0, 0, 0, 0, 0, whole - len(part))), 0, (-1, BLOCK))
         for part in (factor, term)
     )
     order, last = (-1, 0) if backwards else (1, -1)
