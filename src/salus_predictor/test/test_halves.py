@@ -43,7 +43,7 @@ def test_rows_beyond_the_end_of_an_episode_teach_nothing(train_data: StepData) -
     batch = rows.batch(episodes)
     assert lengths.min() < lengths.max() == len(batch.features)
     assert (batch.outcome != UNKNOWN_OUTCOME).sum(dim=0).tolist() == rows.asked[episodes].tolist()
-    assert batch.at_risk.amax(dim=-1).sum(dim=0).tolist() == rows.at_risk[episodes].tolist()
+    assert batch.at_risk.amax(dim=0).sum(dim=0).tolist() == rows.at_risk[episodes].tolist()
 
 
 def test_threads_of_torch_are_as_many_as_before_even_after_an_error() -> None:

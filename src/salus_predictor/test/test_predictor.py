@@ -90,8 +90,8 @@ def test_numpy_and_torch_are_the_same_network(
     hazards, outcome = network.logits(features, np.array([length]))
     with torch.no_grad():
         wanted = module(torch.from_numpy(standardise(features, mean, scale))[:, None])
-    assert hazards == pytest.approx(wanted[0][:, 0].double().numpy(), abs=1e-5)
-    assert outcome == pytest.approx(wanted[1][:, 0].double().numpy(), abs=1e-5)
+    assert hazards == pytest.approx(wanted[0][..., 0].movedim(-1, 0).double().numpy(), abs=1e-5)
+    assert outcome == pytest.approx(wanted[1][..., 0].T.double().numpy(), abs=1e-5)
 
 
 def test_signals_are_found_by_name(fitted: HazardPredictor, held_data: StepData) -> None:

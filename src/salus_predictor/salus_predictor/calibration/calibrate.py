@@ -16,7 +16,7 @@ from salus_predictor.calibration.conformal import (
 )
 from salus_predictor.calibration.fit_scaling import fit_hazard_scaling, fit_outcome_scaling
 from salus_predictor.calibration.thresholds import NEVER, f1_thresholds
-from salus_predictor.model.hazards import targets
+from salus_predictor.model.hazards import Targets
 from salus_predictor.model.predictor import HazardPredictor
 from salus_predictor.model.scaling import Scaling
 from salus_predictor.steps import StepData
@@ -64,12 +64,17 @@ class Calibration:
         return conformal_threshold(self.scores[:, -1], alpha or self.alpha)
 
 
-def rescale(predictor: HazardPredictor, data: StepData) -> HazardPredictor:
-    """The predictor with its logits scaled anew, so that its probabilities hold on the data."""
-    features = predictor.features(data)
-    logits = [member.logits(features, data.ends) for member in predictor.members]
-    hazards, outcome = predictor.pool(logits)
-    wanted = targets(data)
+def rescale(
+    predictor: HazardPredictor, logits: tuple[Array, Array], wanted: Targets
+) -> HazardPredictor:
+    """The predictor with its logits scaled anew, so that its probabilities hold.
+
+    Args:
+        predictor: members and weights stay.
+        logits: pooled ones of N rows, as `HazardPredictor.logits` gives them.
+        wanted: what happened in those rows.
+    """
+    hazards, outcome = logits
     return replace(
         predictor,
         hazard_scaling=fit_hazard_scaling(hazards, wanted)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from salus_predictor.model.hazards import UNKNOWN_OUTCOME, Targets, log_softmax, softmax
+from salus_predictor.model.hazards import UNKNOWN_OUTCOME, Targets, log_softmax
 from salus_predictor.model.scaling import Scaling
 
 Array = NDArray[np.float64]
@@ -34,12 +34,15 @@ def _fit(logits: Array, classes: NDArray[np.int64]) -> Scaling:
     if not len(logits):
         return Scaling.none(size)
     rows = np.arange(len(logits))
+    # A risk's logits side by side: sums over the few risks are faster so.
+    logits = np.asfortranarray(logits)
 
     def loss(parameters: Array) -> tuple[float, Array]:
         slope, offset = parameters[0], np.append(0.0, parameters[1:])
         scaled = slope * logits + offset
-        value = -log_softmax(scaled)[rows, classes].sum()
-        residual = softmax(scaled)
+        logarithms = log_softmax(scaled)
+        value = -logarithms[rows, classes].sum()
+        residual = np.exp(logarithms)
         residual[rows, classes] -= 1
         gradient = np.append((residual * logits).sum(), residual.sum(axis=0)[1:])
         change = parameters - start

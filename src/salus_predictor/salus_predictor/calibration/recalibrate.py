@@ -18,6 +18,7 @@ from salus_predictor.calibration.conformal import (
 )
 from salus_predictor.calibration.exchangeability import Verdict, check_exchangeable
 from salus_predictor.model.folder import Model
+from salus_predictor.model.hazards import targets
 from salus_predictor.model.reading import load_model
 from salus_predictor.steps import StepData
 
@@ -67,7 +68,9 @@ def recalibrate(folder: Path, stores: Sequence[Path], alpha: float) -> Recalibra
         ]
     )
     scaled = model.predictor.dated and bool((failed >= ENOUGH_FAILURES).all())
-    predictor = rescale(model.predictor, data) if scaled else model.predictor
+    predictor = model.predictor
+    if scaled:
+        predictor = rescale(predictor, predictor.logits(data), targets(data))
     calibration = choose_thresholds(predictor, data, alpha)
     notes = []
     if not scaled:

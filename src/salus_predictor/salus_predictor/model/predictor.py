@@ -91,9 +91,12 @@ class HazardPredictor:
             ContractMismatchError: the data lacks a signal, or its step period, types or horizons
                 are others.
         """
+        return self.forecasts(*self.logits(data))
+
+    def logits(self, data: StepData) -> tuple[Array, Array]:
+        """Pooled logits (N, H, C + 2) and (N, C + 1) of all rows; raises as `predict` does."""
         features = self.features(data)
-        logits = [member.logits(features, data.ends) for member in self.members]
-        return self.forecasts(*self.pool(logits))
+        return self.pool([member.logits(features, data.ends) for member in self.members])
 
     def features(self, data: StepData) -> NDArray[np.float32]:
         """What the members read of every row, (N, F)."""

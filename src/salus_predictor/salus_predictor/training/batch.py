@@ -24,7 +24,7 @@ class Batch:
 
     Attributes:
         features: (T, B, F) standardised.
-        risk: (T, B, H) which of the C + 2 happened; at_risk: (T, B, H) 1 where that is known, or 0.
+        risk: (H, T, B) which of the C + 2 happened; at_risk: (H, T, B) 1 where that is known, or 0.
         outcome: (T, B).
     """
 
@@ -47,8 +47,8 @@ class Rows:
     ) -> None:
         self._data = examples.data
         self._features = torch.from_numpy(standardise(examples.features, mean, scale))
-        self._risk = torch.from_numpy(examples.targets.risk)
-        self._at_risk = torch.from_numpy(examples.targets.at_risk.astype(np.float32))
+        self._risk = torch.from_numpy(examples.targets.risk.T.copy())
+        self._at_risk = torch.from_numpy(examples.targets.at_risk.T.astype(np.float32))
         self._outcome = torch.from_numpy(examples.targets.outcome)
         starts, wanted = self._data.starts, examples.targets
         self.at_risk = np.add.reduceat(wanted.at_risk.any(axis=1), starts, dtype=np.int64)
@@ -59,8 +59,8 @@ class Rows:
         row, inside = self._places(episodes)
         return Batch(
             self._features[row],
-            self._risk[row],
-            self._at_risk[row] * inside[..., None],
+            self._risk[:, row],
+            self._at_risk[:, row] * inside,
             torch.where(inside, self._outcome[row], UNKNOWN_OUTCOME),
         )
 
@@ -73,12 +73,13 @@ class Rows:
             row, inside = self._places(episodes)
             with torch.no_grad():  # each thread has its own switch
                 hazards, outcome = module(self._features[row])
-            return row[inside], hazards[inside], outcome[inside]
+            return row[inside], hazards[..., inside], outcome[..., inside]
 
         parts = each(score, np.array_split(order, count))
-        rows, hazards, outcome = (torch.cat(found) for found in zip(*parts, strict=True))
+        rows, *logits = (torch.cat(found, dim=-1) for found in zip(*parts, strict=True))
         back = torch.argsort(rows)
-        return hazards[back].double().numpy(), outcome[back].double().numpy()
+        hazards, outcome = (found[..., back].movedim(-1, 0).double().numpy() for found in logits)
+        return hazards, outcome
 
     def _places(self, episodes: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """(T, B) the row of every step, the last one once more beyond the end; whether inside."""

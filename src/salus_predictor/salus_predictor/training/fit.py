@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from salus_data.errors import ContractMismatchError
 from salus_predictor.calibration.calibrate import rescale
@@ -22,6 +23,8 @@ from salus_predictor.training.fit_trees import fit_trees
 from salus_predictor.training.listener import EpochReport, Listener, Silent
 from salus_predictor.training.metrics import watch
 from salus_predictor.training.options import TrainOptions
+
+Array = NDArray[np.float64]
 
 TREES_SHARE: Final = (0.3, 0.5, 0.7)
 """Weights of the trees in an average; validation chooses."""
@@ -73,10 +76,13 @@ def fit_predictor(
     if options.kind != "network":
         listener.say("boosting trees")
         members.append(fit_trees(examples, held, options, listener))
-    predictor = _weigh(replace(predictor, members=tuple(members)), held, options)
-    predictor = rescale(predictor, validation)
+    logits = [member.logits(held.features, held.data.ends) for member in members]
+    predictor = _weigh(replace(predictor, members=tuple(members)), logits, held, options)
+    pooled = predictor.pool(logits)
+    predictor = rescale(predictor, pooled, held.targets)
     if predictor.dated and held.dated:
-        _check_last(predictor, examples, held, force=force, forced=forced)
+        said = predictor.forecasts(*pooled).probability
+        _check_last(said, examples, held, force=force, forced=forced)
     return predictor
 
 
@@ -89,12 +95,16 @@ def _project(train: StepData, options: TrainOptions) -> Projection:
     return Projection.fit(train.embedding, options.seed)
 
 
-def _weigh(predictor: HazardPredictor, held: Examples, options: TrainOptions) -> HazardPredictor:
-    """Give the members their weights."""
+def _weigh(
+    predictor: HazardPredictor,
+    logits: list[tuple[Array, Array]],
+    held: Examples,
+    options: TrainOptions,
+) -> HazardPredictor:
+    """Give the members their weights; `logits` are theirs on the validation rows."""
     n = len(predictor.members)
     if options.kind != "average" or not held.dated:
         return replace(predictor, weights=(1 / n,) * n)
-    logits = [member.logits(held.features, held.data.ends) for member in predictor.members]
     found, best = predictor, -math.inf
     for share in TREES_SHARE:
         networks = ((1 - share) / (n - 1),) * (n - 1)
@@ -107,7 +117,7 @@ def _weigh(predictor: HazardPredictor, held: Examples, options: TrainOptions) ->
 
 
 def _check_last(
-    predictor: HazardPredictor,
+    probability: Array,
     train: Examples,
     held: Examples,
     *,
@@ -115,7 +125,6 @@ def _check_last(
     forced: list[str] | None,
 ) -> None:
     """What came out must be a result, however few the updates were."""
-    probability = predictor.predict(held.data).probability
     watched = watch(held.data, probability)
     low_to_high = np.quantile(probability[:, -1], [0, 0.25, 0.5, 0.75, 1], axis=0).T
     report = EpochReport(

@@ -212,7 +212,7 @@ class NetworkFit:
         watched = watch(held.data, probability, each)
         wanted = torch.from_numpy(held.targets.outcome)
         asked = max(1, int(self._held.asked.sum()))
-        known = outcome_loss(torch.from_numpy(outcome), wanted).item() / asked
+        known = outcome_loss(torch.from_numpy(outcome.T), wanted).item() / asked
         quartiles = np.quantile(probability[:, -1], [0, 0.25, 0.5, 0.75, 1], axis=0).T
         dated = held.dated
         report = EpochReport(

@@ -19,18 +19,18 @@ def hazard_loss(logits: Tensor, risk: Tensor, at_risk: Tensor, failure_weight: f
     which calibration restores, for attention to what is rare.
 
     Args:
-        logits: (..., H, C + 2).
-        risk: (..., H) which of the C + 2 happened.
-        at_risk: (..., H) 1 where that is known, else 0.
+        logits: (H, C + 2, ...).
+        risk: (H, ...) which of the C + 2 happened.
+        at_risk: (H, ...) 1 where that is known, else 0.
         failure_weight: of bins in which a failure happened.
     """
-    each = functional.cross_entropy(logits.flatten(0, -2), risk.flatten(), reduction="none")
+    each = functional.cross_entropy(logits, risk, reduction="none")
     weight = torch.where(risk >= FIRST_TYPE, failure_weight, 1.0) * at_risk
-    return each @ weight.flatten()
+    return (each * weight).sum()
 
 
 def outcome_loss(logits: Tensor, outcome: Tensor) -> Tensor:
-    """Cross-entropy of the outcome (...), summed over the rows where it is asked."""
+    """Cross-entropy of logits (C + 1, ...) of the outcome (...), summed over rows that ask it."""
     return functional.cross_entropy(
-        logits.flatten(0, -2), outcome.flatten(), ignore_index=UNKNOWN_OUTCOME, reduction="sum"
+        logits[None], outcome[None], ignore_index=UNKNOWN_OUTCOME, reduction="sum"
     )

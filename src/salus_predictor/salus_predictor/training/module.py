@@ -55,7 +55,9 @@ class HazardModule(nn.Module):
         return stays / (1 - self.dropout)
 
     def forward(self, features: Tensor, factors: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Logits (T, B, H, C + 2) and (T, B, C + 1) of features (T, B, F).
+        """Logits (H, C + 2, T, B) and (C + 1, T, B) of features (T, B, F).
+
+        Rows come last: a softmax over a few risks is fast only for many rows side by side.
 
         Args:
             features: of B episodes.
@@ -67,9 +69,10 @@ class HazardModule(nn.Module):
         hidden = recur(torch.sigmoid(kept), torch.tanh(candidate))
         joined = torch.cat([hidden, embedded], dim=-1)
         middle = functional.silu(self.middle(joined)) * second
-        table = self.output(middle).unflatten(-1, (self.horizons + 1, -1))
-        hazards = functional.pad(table[..., :-1, :], (1, 0))
-        return hazards, table[..., -1, :]
+        table = self.output(middle).movedim(-1, 0).contiguous()
+        table = table.unflatten(0, (self.horizons + 1, -1))
+        hazards = functional.pad(table[:-1], (0, 0, 0, 0, 1, 0))
+        return hazards, table[-1]
 
     def tensors(
         self, mean: NDArray[np.float32], scale: NDArray[np.float32]

@@ -32,7 +32,7 @@ def recur(kept: Tensor, candidate: Tensor) -> Tensor:
 class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, kept: Tensor, candidate: Tensor) -> Tensor:
-        hidden = _sum(kept, candidate - kept * candidate)
+        hidden = _sum(kept, torch.addcmul(candidate, kept, candidate, value=-1))
         ctx.save_for_backward(kept, candidate, hidden)
         return hidden
 
@@ -40,28 +40,31 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
         kept, candidate, hidden = ctx.saved_tensors
         # Felt by a step: its own gradient, and what the next one passes on.
-        passed = torch.zeros_like(kept)
-        passed[1:] = kept.flip(0)[:-1]
-        felt = _sum(passed, grads[0].flip(0)).flip(0)
-        to_kept = -felt * candidate
+        felt = _sum(kept[1:], grads[0], backwards=True)
+        to_kept = felt.mul(candidate).neg_()
         to_kept[1:].addcmul_(felt[1:], hidden[:-1])
-        return to_kept, felt - felt * kept
+        return to_kept, torch.addcmul(felt, felt, kept, value=-1)
 
 
-def _sum(factor: Tensor, term: Tensor) -> Tensor:
-    """x_t = factor_t x_{t-1} + term_t for all t (T, B, G), x before the first 0."""
+def _sum(factor: Tensor, term: Tensor, *, backwards: bool = False) -> Tensor:
+    """x_t = factor_t x_{t-1} + term_t for all t (T, B, G), x before the first 0.
+
+    Backwards: x_t = factor_t x_{t+1} + term_t, x after the last 0; that one's factor may be left
+    out.
+    """
     steps = len(term)
-    missing = -steps % BLOCK
+    whole = steps + -steps % BLOCK
     factors, sums = (
-        torch.unflatten(functional.pad(part, (0, 0, 0, 0, 0, missing)), 0, (-1, BLOCK))
+        torch.unflatten(functional.pad(part, (0, 0, 0, 0, 0, whole - len(part))), 0, (-1, BLOCK))
         for part in (factor, term)
     )
+    order, last = (-1, 0) if backwards else (1, -1)
     # Views made beforehand: making one takes as long as the operation on it.
-    of_step = list(zip(factors.unbind(1), sums.unbind(1), strict=True))
+    of_step = list(zip(factors.unbind(1), sums.unbind(1), strict=True))[::order]
     for (share_before, sum_before), (share, total) in pairwise(of_step):
         total.addcmul_(share, sum_before)
         share.mul_(share_before)
-    passed_on = sums[:-1, -1].unbind()
-    for passed, share, total in zip(passed_on, factors[1:], sums[1:], strict=True):
+    of_block = list(zip(factors, sums, sums[:, last], strict=True))[::order]
+    for (_, _, passed), (share, total, _) in pairwise(of_block):
         total.addcmul_(share, passed)
     return sums.flatten(0, 1)[:steps]
