@@ -19,6 +19,7 @@ from salus.commands import (
     monitor,
     relabel,
     replay,
+    resample,
     signals,
     stores,
     study,
@@ -46,6 +47,7 @@ app.command("monitor")(monitor.monitor)
 app.command("replay")(replay.replay)
 app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
+app.command("resample")(resample.resample)
 app.command("migrate")(relabel.migrate)
 app.command("signals")(signals.signals)
 app.command("summary")(summary.summary)
