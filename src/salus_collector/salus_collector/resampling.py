@@ -6,8 +6,6 @@ signals of its first n members follow from their share of the samples. What was 
 work of the whole ensemble: the size's effect on the signals, not on the behaviour.
 """
 
-import dataclasses
-import hashlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -23,7 +21,6 @@ from salus_collector.policy.smolvla.policy import SmolVLA
 from salus_data.contract import Contract
 from salus_data.episode import EpisodeRecord
 from salus_data.errors import PolicyError
-from salus_data.store import Store
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -61,55 +58,24 @@ def check_sizes(policy: Policy, sizes: Sequence[int]) -> None:
         raise PolicyError(f"--members is {list(sizes)}; one or more sizes, each once")
 
 
-def check_store(policy: Policy, store: Store) -> None:
-    """Refuse a store whose episodes another policy acted in, or that lacks what the policy reads.
-
-    Raises:
-        PolicyError: it is such a store; names it.
-    """
-    contract = store.contract
-    if contract.policy_digest != policy.digest:
-        raise PolicyError(
-            f"{store.path}: recorded with policy {contract.policy or 'unknown'} of digest "
-            f"{contract.policy_digest or 'unknown'}, {policy.name} has {policy.digest} (weights, "
-            "--noises, --signals-every and the localiser count); give the one that was recorded"
-        )
-    needed = getattr(policy, "cameras", ()) if policy.needs_images else ()
-    if missing := [f"image_{c}" for c in needed if f"image_{c}" not in store.names]:
-        raise PolicyError(
-            f"{store.path}: has no {', '.join(missing)}, which policy {policy.name} looks at; "
-            "collect without --drop-images"
-        )
-
-
-def resampled_contract(contract: Contract, size: int) -> Contract:
-    """The contract of the recorded episodes with the signals of so many members, without images.
-
-    A smaller ensemble is another policy to who trusts its signals, so its digest is another.
-    """
-    digest = contract.policy_digest
-    if size != contract.ensemble_size:
-        digest = hashlib.sha256(f"{digest} first {size}".encode()).hexdigest()[:16]
-    return dataclasses.replace(contract, cameras=(), ensemble_size=size, policy_digest=digest)
-
-
 class Resampler:
     """Computes the signals of the first members from recorded episodes.
 
     Attributes:
-        difference: largest difference, so far, of a signal of all members from the recorded one,
-            over the larger of 1 and its size.
+        episodes: how many were computed so far.
+        difference: largest difference in them of a signal of all members from the recorded one,
+            over the larger of 1 and the recorded one's size.
     """
 
     def __init__(self, policy: Policy, sizes: Sequence[int]) -> None:
         """Prepare for so many members each; errors as of `check_sizes` and `ensemble_of`."""
-        check_sizes(policy, sizes)
         self._ensemble, self._runner = ensemble_of(policy), PolicyRunner(policy)
+        check_sizes(policy, sizes)
         self._ensemble.on_look = self._hear
         self._sizes = tuple(sizes)
         self._streams: dict[int, ChunkSignals] = {}
         self._steps: dict[int, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
-        self.difference = 0.0
+        self.episodes, self.difference = 0, 0.0
 
     def episode(
         self, contract: Contract, record: EpisodeRecord, arrays: Arrays
@@ -137,6 +103,7 @@ class Resampler:
                 values[record.idle_steps :, columns] = np.stack([step[0] for step in steps])
                 validity[record.idle_steps :, columns] = np.stack([step[1] for step in steps])
             found[size] = values, validity
+        self.episodes += 1
         whole = found[self._ensemble.ensemble_size][0]
         self._compare(whole[:, columns], arrays["signals"][:, columns])
         return {size: found[size] for size in self._sizes}

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -50,7 +50,8 @@ def resample(
     from salus.bars import counted
     from salus_collector.policy.registry import make_policy
     from salus_collector.policy.settings import PolicySettings
-    from salus_collector.resampling import Resampler, check_store
+    from salus_collector.resampled_stores import check_store, write_resampled
+    from salus_collector.resampling import Resampler
     from salus_data.view import StoreView
 
     sizes, view = _sizes(members), StoreView(stores)
@@ -61,68 +62,24 @@ def resample(
     resampler = Resampler(acting, sizes)
     for store in view.stores:
         check_store(acting, store)
+    paths = {size: out / f"{size}.zarr" for size in sizes}
     try:
         with counted("episodes") as progress:
-            paths = {size: out / f"{size}.zarr" for size in sizes}
-            count = _write(view, resampler, paths, episodes, progress)
+            count = write_resampled(
+                view,
+                resampler,
+                paths,
+                command=shlex.join(["salus", *sys.argv[1:]]),
+                episodes=episodes,
+                progress=progress,
+            )
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on", err=True)
         raise typer.Exit(130) from None
-    for size in sizes:
-        typer.echo(f"{out / f'{size}.zarr'}: {count} episodes, {size} members")
-    typer.echo(
-        f"signals of all {acting.ensemble_size} members against the recorded: largest difference "
-        f"{resampler.difference:.1e}"
-    )
-
-
-def _write(
-    view: Any, resampler: Any, paths: dict[int, Path], most: int | None, progress: Any
-) -> int:
-    """Every episode that one of the stores at `paths` lacks; how many were to be there."""
-    from contextlib import ExitStack
-
-    from salus_collector.resampling import resampled_contract
-    from salus_data.schema import LABELS, VALID
-    from salus_data.writer import StoreWriter
-
-    images = {name for name in view.names if name.startswith("image_")}
-    kept = [name for name in view.names if name not in images | {LABELS, VALID}]
-    provenance = {
-        "command": shlex.join(["salus", *sys.argv[1:]]),
-        "resampled_from": [
-            {"path": str(s.path), **{k: s.attributes.get(k) for k in ("provenance", "versions")}}
-            for s in view.stores
-        ],
-    }
-    widths = {
-        f"{name}_size": view.stores[0].array(name).shape[1] if name in kept else 0
-        for name in ("embedding", "sim_state")
-    }
-    with ExitStack() as stack:
-        writers = {
-            size: stack.enter_context(
-                StoreWriter.open(
-                    path,
-                    resampled_contract(view.contract, size),
-                    images=None,
-                    provenance=provenance,
-                    **widths,
-                )
-            )
-            for size, path in paths.items()
-        }
-        records = view.records[:most]
-        for number, record in enumerate(records):
-            lacking = [s for s, writer in writers.items() if record.index not in writer.committed]
-            if lacking:
-                arrays = {name: view.read(name, number) for name in (*kept, *images)}
-                found = resampler.episode(view.contract, record, arrays)
-                rows = {name: arrays[name] for name in kept}
-                for size in lacking:
-                    values, validity = found[size]
-                    writers[size].append(
-                        record, rows | {"signals": values, "signal_validity": validity}
-                    )
-            progress(number + 1, len(records))
-    return len(records)
+    for size, path in paths.items():
+        typer.echo(f"{path}: {count} episodes, {size} members")
+    if resampler.episodes:
+        typer.echo(
+            f"computed now: {resampler.episodes}; signals of all {acting.ensemble_size} members "
+            f"against the recorded: largest difference {resampler.difference:.1e}"
+        )

@@ -1,4 +1,4 @@
-"""The signals of an ensemble, from what its members sample: of their uncertainty, and of the plan."""
+"""The signals of an ensemble from what its members sample: of uncertainty, and of the plan."""
 
 import numpy as np
 from numpy.typing import NDArray
