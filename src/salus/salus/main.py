@@ -23,6 +23,7 @@ from salus.commands import (
     signals,
     stores,
     study,
+    study_compare,
     study_predictor,
     summary,
     train,
@@ -61,6 +62,7 @@ app.command("info")(stores.info)
 app.command("merge")(stores.merge)
 app.command("show")(stores.show)
 study.app.command("predictor")(study_predictor.predictor)
+study.app.command("compare")(study_compare.compare)
 app.add_typer(bench.app, name="bench")
 app.add_typer(study.app, name="study")
 

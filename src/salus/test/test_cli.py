@@ -43,6 +43,7 @@ def store(written, tmp_path):
         *(("bench", name) for name in BENCHMARKS),
         ("study", "closed-loop"),
         ("study", "predictor"),
+        ("study", "compare"),
     ],
 )
 def test_every_command_has_help(command):
