@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from numpy.typing import NDArray
+
 from salus_collector.policy.base import Policy
 from salus_collector.resampling import Resampler
 from salus_data.contract import Contract
@@ -97,7 +99,10 @@ def write_resampled(
                 rows = {name: arrays[name] for name in kept}
                 for size in lacking:
                     values, validity = found[size]
-                    own = {"signals": values, "signal_validity": validity}
+                    own: dict[str, NDArray[Any]] = {
+                        "signals": values,
+                        "signal_validity": validity,
+                    }
                     writers[size].hold(record, rows | own)
             if number % COMMIT_EVERY == COMMIT_EVERY - 1:
                 for writer in writers.values():
