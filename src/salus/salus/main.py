@@ -19,9 +19,11 @@ from salus.commands import (
     monitor,
     relabel,
     replay,
+    resample,
     signals,
     stores,
     study,
+    study_compare,
     study_foreseeable,
     study_predictor,
     summary,
@@ -47,6 +49,7 @@ app.command("monitor")(monitor.monitor)
 app.command("replay")(replay.replay)
 app.command("doctor")(doctor.doctor)
 app.command("relabel")(relabel.relabel)
+app.command("resample")(resample.resample)
 app.command("migrate")(relabel.migrate)
 app.command("signals")(signals.signals)
 app.command("summary")(summary.summary)
@@ -61,6 +64,7 @@ app.command("merge")(stores.merge)
 app.command("show")(stores.show)
 study.app.command("foreseeable")(study_foreseeable.foreseeable)
 study.app.command("predictor")(study_predictor.predictor)
+study.app.command("compare")(study_compare.compare)
 app.add_typer(bench.app, name="bench")
 app.add_typer(study.app, name="study")
 

@@ -44,6 +44,7 @@ def store(written, tmp_path):
         ("study", "closed-loop"),
         ("study", "predictor"),
         ("study", "foreseeable"),
+        ("study", "compare"),
     ],
 )
 def test_every_command_has_help(command):

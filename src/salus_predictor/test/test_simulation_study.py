@@ -14,9 +14,11 @@ from salus_data.types import Outcome
 from salus_predictor.baselines.constants import AlwaysNegative
 from salus_predictor.baselines.signals import published_signal, single_signal
 from salus_predictor.evaluation.overlap import OverlapError
+from salus_predictor.evaluation.protocol import write_json
 from salus_predictor.model.inputs import choose_inputs
 from salus_predictor.steps import StepData
 from salus_predictor.studies.simulation import study as study_module
+from salus_predictor.studies.simulation.beside import MEAN, compare_studies, comparison_markdown
 from salus_predictor.studies.simulation.plan import (
     Job,
     Plan,
@@ -232,3 +234,58 @@ def test_a_rate_by_hand() -> None:
 def test_too_few_successes_are_not_halved() -> None:
     with pytest.raises(FormatError, match="19 successful"):
         resplit_rates(np.zeros((19, 3)))
+
+
+def test_studies_on_the_same_episodes_stand_beside_each_other(
+    document: dict[str, Any], tmp_path: Path
+) -> None:
+    seed = document["jobs"]["main-seed0"]
+    written = document | {"jobs": {"main-seed0": seed, "main-seed1": seed}}
+    for name in ("one", "two"):
+        write_json(tmp_path / name / "study.json", written)
+    found = compare_studies([tmp_path / "one", tmp_path / "two"])
+    assert set(found["models"]) == {"main-seed0", "main-seed1", MEAN}
+    one, two = (found["models"][MEAN][str(tmp_path / name)] for name in ("one", "two"))
+    assert one["f1"] == pytest.approx(seed["sets"]["all"]["headline"]["f1"])
+    assert one["f1_ci"][0] <= one["f1"] <= one["f1_ci"][1]
+    assert one["differences"] is None
+    assert (two["differences"]["f1"], two["differences"]["f1_ci"]) == (0, [0, 0])
+    assert f"| {MEAN} | {tmp_path / 'two'} |" in comparison_markdown(found)
+
+
+def test_differences_between_studies_are_paired_and_of_the_mean(
+    document: dict[str, Any], tmp_path: Path
+) -> None:
+    """Every replicate a tenth lower is a tenth lower for sure, however wide both intervals are."""
+    seed = document["jobs"]["main-seed0"]
+    head = seed["sets"]["all"]["headline"]
+    lower = {"f1": head["f1"] - 0.1, "f1_drawn": [v - 0.1 for v in head["f1_drawn"]]}
+    worse = seed | {"sets": {"all": seed["sets"]["all"] | {"headline": head | lower}}}
+    jobs = {"one": (seed, seed), "two": (seed, worse)}
+    for name, (first, second) in jobs.items():
+        both = {"main-seed0": first, "main-seed1": second}
+        write_json(tmp_path / name / "study.json", document | {"jobs": both})
+    found = compare_studies([tmp_path / "one", tmp_path / "two"])["models"]
+    for model, expected in (("main-seed0", 0), ("main-seed1", -0.1), (MEAN, -0.05)):
+        differences = found[model][str(tmp_path / "two")]["differences"]
+        assert differences["f1"] == pytest.approx(expected, abs=1e-6)
+        assert differences["f1_ci"] == pytest.approx([expected, expected], abs=1e-6)
+
+
+def test_studies_that_cannot_be_compared_are_refused(
+    document: dict[str, Any], tmp_path: Path
+) -> None:
+    protocol = document["protocol"]
+    other = protocol | {"test": protocol["test"] | {"episodes": 5}}
+    for name, told in (("one", protocol), ("two", other), ("three", protocol | {"replicates": 7})):
+        write_json(tmp_path / name / "study.json", document | {"protocol": told})
+    with pytest.raises(FormatError, match=r"other episodes: episodes is 48 and 5"):
+        compare_studies([tmp_path / "one", tmp_path / "two"])
+    with pytest.raises(FormatError, match=r"--replicates was 20 in .*one and 7 in"):
+        compare_studies([tmp_path / "one", tmp_path / "three"])
+    with pytest.raises(
+        FormatError, match=r"four/study\.json: no result of `salus study predictor`"
+    ):
+        compare_studies([tmp_path / "one", tmp_path / "four"])
+    with pytest.raises(FormatError, match="two or more"):
+        compare_studies([tmp_path / "one"])

@@ -58,6 +58,10 @@ class Samples:
     velocity: Array
     embedding: NDArray[np.float32]
 
+    def first(self, members: int) -> "Samples":
+        """What the first members alone would have answered; the hidden state is the first one's."""
+        return Samples(self.actions[:members], self.velocity[:members], self.embedding)
+
 
 class SharedPrefix:
     """Members that differ in their action experts only; the prefix is computed once."""

@@ -236,11 +236,10 @@ def measure(
                 whole()
 
         drawn = ensemble.sample(inputs, noise)
-        planned = drawn.actions[:, 0].mean(axis=0)
-        stream = PolicySignals(1 / 30)
+        joined, stream = policy.new_signals(1 / 30), PolicySignals(1 / 30)
 
         def signals() -> None:
-            stream.step(policy.sampling(drawn, planned))
+            stream.step(joined.sampling(drawn))
 
         times = _alternate(
             {

@@ -7,18 +7,17 @@ gives for that noise. All noise follows from the episode's seed and the step.
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from salus_collector.policy.base import Decision, EpisodeStart, Observation
-from salus_collector.policy.intent import INTENT_COLUMNS, intent_signals, plan_ahead
 from salus_collector.policy.settings import PolicySettings
 from salus_collector.policy.signals.embedding import EmbeddingStatistics
-from salus_collector.policy.signals.stream import PolicySignals
-from salus_collector.policy.signals.table import POLICY_SIGNAL_COLUMNS, Sampling
 from salus_collector.policy.smolvla.chunk_queue import ChunkQueue
+from salus_collector.policy.smolvla.chunk_signals import ChunkSignals, mean_plan
 from salus_collector.policy.smolvla.ensemble import (
     STATISTICS,
     Members,
@@ -30,7 +29,6 @@ from salus_collector.policy.smolvla.ensemble import (
 from salus_data.action_space import ActionSpace
 from salus_data.contract import Column
 from salus_data.errors import FormatError, PolicyError
-from salus_data.layout import EE_POSITION
 
 Array = NDArray[np.float64]
 
@@ -39,9 +37,15 @@ SAME_ACTION: Final = 1e-9
 
 
 class SmolVLA:
-    """Implements `salus_collector.policy.base.Policy` over members that are loaded already."""
+    """Implements `salus_collector.policy.base.Policy` over members that are loaded already.
 
-    signals: tuple[Column, ...] = (*POLICY_SIGNAL_COLUMNS, *INTENT_COLUMNS)
+    Attributes:
+        on_look: hears at every step what the members sampled, None where they did not look, and
+            the observation.
+    """
+
+    signals: tuple[Column, ...] = ChunkSignals.columns
+    on_look: Callable[[Samples | None, Observation], None] | None = None
 
     def __init__(
         self,
@@ -61,8 +65,6 @@ class SmolVLA:
         self.settings = settings or PolicySettings()
         self._members, self._adapter = members, members.adapter
         self._statistics = statistics
-        space = self.action_space
-        self._half_range = (np.array(space.high) - np.array(space.low)) / 2
         self._queue = ChunkQueue(self._adapter.n_action_steps)
         self.reset(EpisodeStart(seed=0, task="", step_period=1 / 30))
 
@@ -99,9 +101,8 @@ class SmolVLA:
         self._proposed: Array | None = None
         self._executed: Array | None = None
         self._embedding: NDArray[np.float32] | None = None
-        self._planned: Array | None = None
         self._queue.drop()
-        self._signals = PolicySignals(start.step_period, self._statistics)
+        self._signals = self.new_signals(start.step_period)
 
     def act(self, observation: Observation) -> Decision:
         """The action of this step, what is left of its chunk, and the signals.
@@ -109,22 +110,19 @@ class SmolVLA:
         Raises:
             PolicyError: the observation lacks something or has NaN, or the model answers with NaN.
         """
-        sampling = None
+        samples = None
         if self._queue.empty or self._since_sampling >= self.settings.signals_every:
             samples = self._sample(observation)
-            planned = samples.actions[:, 0].mean(axis=0)
-            self._planned = self._within(planned)
             if self._queue.empty:
-                self._queue.fill(planned)
-            sampling = self.sampling(samples, planned)
+                self._queue.fill(mean_plan(samples))
             self._embedding = samples.embedding
             self._since_sampling = 0
-        assert self._planned is not None
-        intended = self._planned[self._since_sampling :]
         self._since_sampling += 1
         self._step += 1
         chunk, phase = self._queue.take()
-        values, validity = self._join(self._signals.step(sampling), observation, intended)
+        values, validity = self._signals.step(samples, observation)
+        if self.on_look is not None:
+            self.on_look(samples, observation)
         # What is executed after a message is compared with this, so it is within limits already.
         self._proposed = self.action_space.check(chunk[0], step=self._step - 1)
         return Decision(
@@ -134,20 +132,12 @@ class SmolVLA:
             signals=values,
             validity=validity,
             embedding=self._embedding if self.settings.embedding else None,
-            intended=intended,
+            intended=self._signals.intended,
         )
 
     def _within(self, chunk: Array) -> Array:
         limited: Array = np.clip(chunk, self.action_space.low, self.action_space.high)
         return limited
-
-    def _join(
-        self, own: tuple[Array, NDArray[np.uint8]], observation: Observation, intended: Array
-    ) -> tuple[Array, NDArray[np.uint8]]:
-        """The uncertainty signals, then those of the plan."""
-        plan = plan_ahead(self.action_space, observation["state"][EE_POSITION], intended)
-        ahead = intent_signals(plan, observation["perceived"], self._start.step_period)
-        return np.concatenate([own[0], ahead[0]]), np.concatenate([own[1], ahead[1]])
 
     def executed(self, action: Array) -> None:
         """Hear what was executed; another action than the proposed one makes the chunk void."""
@@ -159,14 +149,9 @@ class SmolVLA:
         """Drop what is left of the chunk; the next action comes from a new one."""
         self._queue.drop()
 
-    def sampling(self, samples: Samples, planned: Array) -> Sampling:
-        """What the signals are computed from; `planned` (T, D) in the action space's units."""
-        return Sampling(
-            samples.actions / self._half_range,
-            samples.velocity,
-            planned / self._half_range,
-            samples.embedding.astype(np.float64),
-        )
+    def new_signals(self, step_period: float) -> ChunkSignals:
+        """What computes the signals of an episode with steps that many seconds apart."""
+        return ChunkSignals(self.action_space, step_period, self._statistics)
 
     def embed(self, observation: Observation, executed: Array | None) -> NDArray[np.float32]:
         """The hidden state (E,) on an observation after `executed` (D,), without acting."""
