@@ -33,6 +33,7 @@ ARGUMENTS = {
     "realtime": ("false", "30 Hz of wall time instead of lockstep"),
     "image_size": ("256", "side of the images [px]; 0: none"),
     "bag": ("false", "also record a rosbag2 bag a worker, into OUT/bags"),
+    "embedding": ("false", "also record the policy's hidden state"),
     "config": ("", "parameters of the nodes; empty: config/collect.yaml"),
 }
 
@@ -54,6 +55,7 @@ def start(given: dict[str, str]) -> list:
         image_size=whole(given, "image_size"),
         config=Path(given["config"] or shared_file("config", "collect.yaml")),
         bag=flag(given, "bag"),
+        embedding=flag(given, "embedding"),
     )
     settings.check()
     settings.check_out()
