@@ -214,7 +214,7 @@ class WatchedLoop:
         parts.proposed = np.asarray(decision.action, np.float64)
         if len(decision.signals):
             parts.uncertainty, parts.validity = decision.signals, decision.validity
-            parts.embedding = decision.embedding
+        parts.embedding = decision.embedding
         monitor.join.number(frame.stamp, frame.step)
         reports = monitor.reports()
         if [report.step for report in reports] != [frame.step]:

@@ -54,9 +54,13 @@ class Runner:
     def policy(self, arm: str) -> Policy:
         """The policy; where nobody reads its signals, it samples no more than it acts on."""
         own = self._settings
-        settings = PolicySettings(noises=own.noises, signals_every=own.signals_every)
-        if arm != SUPERVISED:
-            settings = PolicySettings(noises=1, signals_every=1_000_000)
+        settings = PolicySettings(noises=1, signals_every=1_000_000)
+        if arm == SUPERVISED:
+            settings = PolicySettings(
+                noises=own.noises,
+                signals_every=own.signals_every,
+                embedding=load_watched(own.model).embedding_size > 0,
+            )
         policy = make_policy(own.policy, settings)
         if arm != OFF:
             policy = with_second_look(policy, own.second_look)

@@ -13,15 +13,10 @@ def parse_horizons(text: str) -> tuple[int, ...]:
     Raises:
         FormatError: they are not strictly growing whole numbers from 1.
     """
+    from salus.commas import whole_numbers
     from salus_data.contract import check_horizons
-    from salus_data.errors import FormatError
 
-    try:
-        horizons = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise FormatError(
-            f"--horizons is {text!r}; give whole numbers of steps, such as 5,10,15,20"
-        ) from None
+    horizons = whole_numbers("--horizons", text, "5,10,15,20")
     check_horizons(horizons)
     return horizons
 

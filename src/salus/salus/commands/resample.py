@@ -8,17 +8,6 @@ from typing import Annotated
 import typer
 
 
-def _sizes(text: str) -> tuple[int, ...]:
-    from salus_data.errors import FormatError
-
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise FormatError(
-            f"--members is {text!r}; give numbers of members, such as 2,3,5"
-        ) from None
-
-
 def resample(
     stores: Annotated[list[Path], typer.Argument(help="Stores with images, or folders of stores.")],
     members: Annotated[
@@ -48,13 +37,14 @@ def resample(
     Exit status: 0 done, 2 wrong use, another policy or stores that cannot be read, 130 interrupted.
     """
     from salus.bars import counted
+    from salus.commas import whole_numbers
     from salus_collector.policy.registry import make_policy
     from salus_collector.policy.settings import PolicySettings
     from salus_collector.resampled_stores import check_store, write_resampled
     from salus_collector.resampling import Resampler
     from salus_data.view import StoreView
 
-    sizes, view = _sizes(members), StoreView(stores)
+    sizes, view = whole_numbers("--members", members, "2,3,5"), StoreView(stores)
     acting = make_policy(
         view.contract.policy if policy is None else policy,
         PolicySettings(noises=noises, signals_every=signals_every),

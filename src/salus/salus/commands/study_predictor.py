@@ -59,6 +59,7 @@ def predictor(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from salus.commas import whole_numbers
     from salus_data.errors import FormatError
     from salus_predictor.evaluation.overlap import OverlapError
     from salus_predictor.evaluation.protocol import write_json
@@ -68,10 +69,7 @@ def predictor(
     from salus_predictor.studies.simulation.targets import targets
     from salus_predictor.training.options import TrainOptions
 
-    try:
-        drawn = tuple(dict.fromkeys(int(seed) for seed in seeds.split(",")))
-    except ValueError:
-        raise FormatError(f"--seeds is {seeds!r}; give whole numbers with commas") from None
+    drawn = tuple(dict.fromkeys(whole_numbers("--seeds", seeds, "0,1,2")))
     if missing := [str(path) for path in (*train, *test) if not path.exists()]:
         raise FormatError(f"no such store: {', '.join(missing)}")
     sections = tuple(name.strip() for name in only.split(",") if name.strip()) or SECTIONS

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salus_data.types import Outcome
-from salus_predictor.evaluation.evaluate import LATER_HORIZONS
+from salus_predictor.evaluation.evaluate import headline_horizons
 from salus_predictor.evaluation.figure import Figure
 from salus_predictor.evaluation.step import is_predicted
 from salus_predictor.steps import StepData
@@ -57,12 +57,6 @@ class Cell:
     found_foreseeable: Array
 
 
-def later_horizons(data: StepData) -> tuple[int, ...]:
-    """The horizons [steps] of the headline that the data has; all where it has none of them."""
-    known = tuple(data.contract.horizons)
-    return tuple(h for h in LATER_HORIZONS if h in known) or known
-
-
 def foreseeable(data: StepData, first: NDArray[np.int64]) -> Mask:
     """(N,) rows at or after the first sign (E,) of their episode."""
     mask: Mask = data.step_of_row >= first[data.episode_of_row]
@@ -89,7 +83,7 @@ def figures(
         means over the cells.
         Means are over the horizons of the headline, types without a positive step left out.
     """
-    rows, later = foreseeable(data, first), later_horizons(data)
+    rows, later = foreseeable(data, first), headline_horizons(data.contract.horizons)
     types, horizons = data.contract.failure_types, data.contract.horizons
     cells = {
         (name, h): _cell(data, rows, weights, i, c, scored)
@@ -135,7 +129,7 @@ def by_family(
     """
     failed = np.array([r.outcome is Outcome.FAILURE and r.onset_step >= 0 for r in data.records])
     group = np.array([_group(tuple(record.disturbance)) for record in data.records])
-    horizons = [data.contract.horizons.index(h) for h in later_horizons(data)]
+    horizons = [data.contract.horizons.index(h) for h in headline_horizons(data.contract.horizons)]
     rows = foreseeable(data, first)
     found: dict[str, Any] = {}
     for name in (*rules, "none", "two or more"):

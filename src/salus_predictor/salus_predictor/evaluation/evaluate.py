@@ -106,7 +106,11 @@ def evaluate(
         step["by_cause"] = _by_cause(data, forecasts, thresholds, weights)
         if cells.dated:
             step["errors"] = error_tree(
-                data, forecasts.probability, thresholds.f1, weights, headline_horizons(cells)
+                data,
+                forecasts.probability,
+                thresholds.f1,
+                weights,
+                headline_horizons(cells.horizons),
             )
     tree = {
         "step": step,
@@ -127,9 +131,9 @@ def step_tree(cells: StepCells) -> dict[str, Any]:
     }
 
 
-def headline_horizons(cells: StepCells) -> tuple[int, ...]:
-    """The later horizons [steps] that the data has; all of them where it has none of those."""
-    return tuple(h for h in LATER_HORIZONS if h in cells.horizons) or cells.horizons
+def headline_horizons(horizons: tuple[int, ...]) -> tuple[int, ...]:
+    """Of the data's horizons [steps] the later ones; all where it has none of those."""
+    return tuple(h for h in LATER_HORIZONS if h in horizons) or horizons
 
 
 def _means(cells: StepCells) -> dict[str, Any]:

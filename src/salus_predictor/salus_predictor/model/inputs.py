@@ -55,7 +55,7 @@ def choose_inputs(contract: Contract, inputs: str) -> tuple[str, ...]:
         "portable": [name for name in given if not about_objects(name)],
         "perceived": [*(name for name in given if name not in PERCEIVED), *PERCEIVED],
     }
-    named = [name for name in _named(inputs) if name != EMBEDDING]
+    named = [name for name in named_inputs(inputs) if name != EMBEDDING]
     wanted = [signal for name in named for signal in sets.get(name, [name])]
     if not wanted:
         raise FormatError(
@@ -74,10 +74,11 @@ def choose_inputs(contract: Contract, inputs: str) -> tuple[str, ...]:
 
 def reads_embedding(inputs: str) -> bool:
     """Whether the policy's hidden state is among the inputs: `perceived,embedding`."""
-    return EMBEDDING in _named(inputs)
+    return EMBEDDING in named_inputs(inputs)
 
 
-def _named(inputs: str) -> list[str]:
+def named_inputs(inputs: str) -> list[str]:
+    """Sets and signals as they were named, `embedding` among them."""
     return [name.strip() for name in inputs.split(",") if name.strip()]
 
 

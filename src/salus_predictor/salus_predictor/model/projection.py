@@ -52,16 +52,17 @@ class Projection:
         values = embedding[rows].astype(np.float64)
         if len(values) < 2:
             raise FormatError(f"the embedding has {len(values)} finite rows, needs 2 or more")
-        mean = values.mean(axis=0)
-        spread, axes = np.linalg.eigh(np.cov(values, rowvar=False).reshape(2 * (len(mean),)))
-        kept = [k for k in range(len(mean)) if spread[k] > _NO_SPREAD * spread[-1]][::-1]
-        if spread[-1] <= 0 or not kept:
+        # A robot runs what was fitted, and needs no scikit-learn for it.
+        from sklearn.decomposition import PCA
+
+        most = min(COMPONENTS, len(values) - 1, values.shape[1])
+        if (values == values[0]).all():
             raise FormatError("the embedding is the same at all training steps")
-        kept = kept[:COMPONENTS]
-        directions = axes[:, kept] / np.sqrt(spread[kept])
-        # An axis and its opposite are as good; always the one whose largest entry is positive.
-        largest = directions[np.abs(directions).argmax(axis=0), np.arange(len(kept))]
-        return cls(mean.astype(np.float32), (directions * np.sign(largest)).astype(np.float32))
+        found = PCA(most, svd_solver="covariance_eigh").fit(values)
+        spread = found.explained_variance_
+        kept = spread > _NO_SPREAD * spread[0]
+        directions = found.components_[kept] / np.sqrt(spread[kept])[:, None]
+        return cls(found.mean_.astype(np.float32), directions.T.astype(np.float32))
 
     @classmethod
     def of(cls, tensors: dict[str, NDArray[Any]]) -> Self:

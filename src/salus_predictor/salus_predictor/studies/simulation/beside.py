@@ -9,7 +9,7 @@ import numpy as np
 
 from salus_data.errors import FormatError
 from salus_predictor.studies.simulation.markdown import Json, interval, table
-from salus_predictor.studies.simulation.runs import PAIRED
+from salus_predictor.studies.simulation.runs import PAIRED, drawn_interval
 
 SAME: Final = ("episodes", "steps", "endings", "seeds", "positive_cells")
 """What two sets of test episodes must have in common to be taken for the same."""
@@ -139,8 +139,6 @@ def _row(own: Mapping[str, Any], reference: Mapping[str, Any] | None) -> dict[st
 def _with_interval(values: Mapping[str, float], drawn: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for metric, value in values.items():
-        each = drawn[f"{metric}_drawn"]
-        each = each[np.isfinite(each)]
         found[metric] = value if np.isfinite(value) else None
-        found[f"{metric}_ci"] = np.percentile(each, [2.5, 97.5]).tolist() if len(each) else None
+        found[f"{metric}_ci"] = drawn_interval(drawn[f"{metric}_drawn"])
     return found

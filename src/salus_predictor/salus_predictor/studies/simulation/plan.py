@@ -17,6 +17,7 @@ from salus_predictor.model.inputs import (
     PLANNED,
     SEEN,
     choose_inputs,
+    named_inputs,
     reads_embedding,
 )
 from salus_predictor.steps import StepData
@@ -80,7 +81,7 @@ class Plan:
 
     def named(self, inputs: str) -> str:
         """The name of a model of the other sections that reads these signals."""
-        sets = inputs.split(",")
+        sets = named_inputs(inputs)
         known = all(name in INPUT_SETS or name == EMBEDDING for name in sets)
         return f"{self.kind}-{'-'.join(sets) if known else 'listed'}"
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,13 @@ RATES: Final = (0.1, 0.2)
 
 PAIRED: Final = ("f1", "precision", "recall", "ap")
 """Headline figures whose bootstrap replicates are kept, for differences between models."""
+
+
+def drawn_interval(drawn: Iterable[float | None]) -> list[float] | None:
+    """95 % of a figure's bootstrap replicates; None where it was known in none of them."""
+    values = np.array(list(drawn), float)
+    known = values[np.isfinite(values)]
+    return np.percentile(known, [2.5, 97.5]).tolist() if len(known) else None
 
 
 @dataclass(frozen=True)

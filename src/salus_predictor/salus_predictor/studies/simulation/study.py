@@ -14,7 +14,14 @@ from salus_predictor.evaluation.protocol import describe
 from salus_predictor.steps import StepData
 from salus_predictor.studies.simulation.plan import Job, Plan, families
 from salus_predictor.studies.simulation.rates import FEWEST, resplit_rates
-from salus_predictor.studies.simulation.runs import PAIRED, Data, kept, run_baseline, run_job
+from salus_predictor.studies.simulation.runs import (
+    PAIRED,
+    Data,
+    drawn_interval,
+    kept,
+    run_baseline,
+    run_job,
+)
 from salus_predictor.training.run import data_digest
 
 VERSION: Final = 1
@@ -157,9 +164,6 @@ def difference(runs: Runs, name: str, reference: str, part: str = "all") -> dict
             found[metric] = None
             continue
         each = [np.array(side[f"{metric}_drawn"], float) for side in (ours, theirs)]
-        drawn = each[0] - each[1]
-        drawn = drawn[np.isfinite(drawn)]
-        interval = [float(v) for v in np.percentile(drawn, [2.5, 97.5])] if len(drawn) else None
         found[metric] = ours[metric] - theirs[metric]
-        found[f"{metric}_ci"] = interval
+        found[f"{metric}_ci"] = drawn_interval(each[0] - each[1])
     return found
